@@ -1,0 +1,202 @@
+//! Putting everything together: the only place that knows all parts.
+
+use crate::acquirer::Acquirer;
+use crate::acquirer::unplugged::Unplugged;
+use crate::clock::{Clock, Entropy};
+use crate::doors::docs::Docs;
+use crate::doors::mapi::{self, Mapi};
+use crate::doors::ops::{self, Ops};
+use crate::doors::sandbox::{self as sandbox_door, Sandbox};
+use crate::doors::{docs, http};
+use crate::gateway::{Egress, EgressRules, Gateway, Keys, Parts};
+use crate::sandbox::host::SandboxHost;
+use crate::sandbox::inbox::Inbox;
+use crate::sandbox::reader::Counters;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::telemetry;
+use crate::work::runner::Runner;
+use crate::work::schedule;
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App as ActixApp, HttpServer, web};
+use anyhow::Context;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_cron_scheduler::JobScheduler;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long running requests may take after a stop was asked for.
+const STOP_SECONDS: u64 = 10;
+/// Requests are light; one thread per core is plenty.
+const HTTP_THREADS: usize = 2;
+
+/// How the program is started, apart from its settings.
+pub struct Start {
+    pub clock: Clock,
+    pub entropy: Entropy,
+    /// Whether workers run by themselves; a test steps them by hand.
+    pub workers: bool,
+    /// The sandbox merchant's login, where the sandbox is to be had over HTTP too.
+    pub sandbox_login: Option<String>,
+}
+
+/// The running program.
+pub struct App {
+    gateway: Arc<Gateway>,
+    store: Arc<Store>,
+    host: Option<Arc<SandboxHost>>,
+    address: SocketAddr,
+    server: ServerHandle,
+    runner: Option<Runner>,
+    scheduler: Option<JobScheduler>,
+}
+
+impl App {
+    /// Opens the store, builds the gateway, binds the listener, starts the work.
+    ///
+    /// # Errors
+    /// What keeps any of them from starting, in words for the person at the keyboard.
+    pub async fn start(settings: Settings, start: Start) -> anyhow::Result<Self> {
+        // Another part of the process may have installed it; any provider will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let metrics = telemetry::start_metrics();
+        let store = Store::open(&settings.location).await.context("cannot open the database")?;
+        let store = Arc::new(store);
+        let host = settings
+            .sandbox
+            .then(|| Arc::new(SandboxHost::new(start.clock.clone(), settings.sandbox_host_delay)));
+        let gateway = Arc::new(build_gateway(&settings, &start, &store, host.as_ref())?);
+        let listener = TcpListener::bind(settings.listen).with_context(|| {
+            format!("cannot listen on {}; choose another port", settings.listen)
+        })?;
+        let address = listener.local_addr()?;
+        let sandbox = start.sandbox_login.as_ref().map(|login| Sandbox {
+            gateway: Arc::clone(&gateway),
+            inbox: Arc::new(Inbox::default()),
+            counters: Arc::new(Counters::default()),
+            entropy: start.entropy.clone(),
+            login: login.as_str().into(),
+        });
+        let doors = Doors {
+            mapi: Mapi {
+                gateway: Arc::clone(&gateway),
+                base_urls: settings.public_base_urls.clone().into(),
+            },
+            ops: Ops { gateway: Arc::clone(&gateway), metrics },
+            docs: Docs { sandbox: sandbox.is_some() },
+            sandbox,
+        };
+        let server = serve(listener, doors)?;
+        let (runner, scheduler) = match start.workers {
+            true => (
+                Some(Runner::start(&gateway, settings.jobs_at_once, settings.callbacks_at_once)),
+                Some(schedule::start(&gateway).await?),
+            ),
+            false => (None, None),
+        };
+        Ok(Self { gateway, store, host, address, server, runner, scheduler })
+    }
+
+    /// The address that the program really listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The gateway.
+    #[must_use]
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The sandbox's acquirer host, where there is one.
+    #[must_use]
+    pub fn host(&self) -> Option<&Arc<SandboxHost>> {
+        self.host.as_ref()
+    }
+
+    /// Takes no more requests, finishes those under way, lets the workers end, closes the store.
+    pub async fn stop(self) {
+        self.server.stop(true).await;
+        if let Some(mut scheduler) = self.scheduler {
+            let _ = scheduler.shutdown().await;
+        }
+        if let Some(runner) = self.runner {
+            runner.stop().await;
+        }
+        self.store.close().await;
+    }
+}
+
+fn build_gateway(
+    settings: &Settings,
+    start: &Start,
+    store: &Arc<Store>,
+    host: Option<&Arc<SandboxHost>>,
+) -> anyhow::Result<Gateway> {
+    let acquirer: Arc<dyn Acquirer> = match host {
+        Some(host) => Arc::<SandboxHost>::clone(host),
+        None => Arc::new(Unplugged),
+    };
+    let rules = EgressRules { allow_private: settings.allow_private_callbacks };
+    Ok(Gateway::new(Parts {
+        store: Arc::clone(store),
+        acquirer,
+        keys: Keys::derive(&settings.master_key),
+        clock: start.clock.clone(),
+        entropy: start.entropy.clone(),
+        egress: Egress::new(rules).context("cannot set up the client for callbacks")?,
+        callback_wording: mapi::callback::word,
+        acquirer_timeout: settings.acquirer_timeout,
+    }))
+}
+
+#[derive(Clone)]
+struct Doors {
+    mapi: Mapi,
+    ops: Ops,
+    docs: Docs,
+    sandbox: Option<Sandbox>,
+}
+
+/// Starts the HTTP server; it runs on threads of its own until its handle stops it.
+fn serve(listener: TcpListener, doors: Doors) -> anyhow::Result<ServerHandle> {
+    let server = HttpServer::new(move || {
+        let doors = doors.clone();
+        ActixApp::new()
+            .wrap(from_fn(http::observe))
+            .app_data(web::Data::new(doors.mapi))
+            .app_data(web::Data::new(doors.ops))
+            .app_data(web::Data::new(doors.docs))
+            .configure(mapi::configure)
+            .configure(ops::configure)
+            .configure(docs::configure)
+            .configure(|config| {
+                if let Some(sandbox) = doors.sandbox {
+                    config.app_data(web::Data::new(sandbox));
+                    sandbox_door::configure(config);
+                }
+            })
+    })
+    .workers(HTTP_THREADS)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(STOP_SECONDS)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}

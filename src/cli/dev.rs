@@ -1,0 +1,289 @@
+//! `tillgate dev`: gateway and sandbox in seconds, nothing to configure, nothing to install.
+
+use super::stop_signal;
+use crate::app::{App, Start};
+use crate::clock::{Clock, Entropy};
+use crate::crypto::seal::SealingKey;
+use crate::doors::docs::DOCS_PATH;
+use crate::doors::sandbox::INBOX_PATH;
+use crate::gateway::{Failure, Gateway};
+use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::merchant::Endpoint;
+use crate::payment::money::Currency;
+use crate::payment::reader::{Reader, ReaderState};
+use crate::settings::{LogSettings, Settings};
+use crate::store::Location;
+use crate::telemetry;
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The merchant of the sandbox.
+const LOGIN: &str = "sandbox";
+const MERCHANT: MerchantId = MerchantId(1);
+const GROUP: GroupId = GroupId(11);
+/// The endpoints of the group; the first is the one that examples use.
+const ENDPOINTS: [(EndpointId, &str); 5] = [
+    (EndpointId(1111), "RUB"),
+    (EndpointId(1112), "EUR"),
+    (EndpointId(1113), "USD"),
+    (EndpointId(1114), "SEK"),
+    (EndpointId(1115), "MYR"),
+];
+const KEY_SET: KeySetId = KeySetId(1);
+const KEY_SET_PREFIX: [u8; 3] = [0xFF, 0xFF, 0x01];
+const SERIALS: [&str; 3] = ["10000462", "10000463", "10000464"];
+
+/// The least and the most that a sandbox sale may be, in minor units.
+const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
+
+#[derive(Args)]
+pub(super) struct DevArguments {
+    /// The port on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, default_value = "sqlite:tillgate.db", conflicts_with = "ephemeral")]
+    db: String,
+    /// Use a temporary database and forget it at the end
+    #[arg(long)]
+    ephemeral: bool,
+    /// Print one line of JSON when ready, and nothing else, to standard output
+    #[arg(long)]
+    json: bool,
+    /// How long the sandbox's acquirer host thinks before it answers, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    host_delay_ms: u64,
+    /// How much to log to standard error: error, warn, info, debug
+    #[arg(long, default_value = "info")]
+    log: String,
+}
+
+pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
+    telemetry::start_logs(&LogSettings { filter: arguments.log.clone(), json: false })?;
+    let entropy = Entropy::system()?;
+    let temporary = arguments.ephemeral.then(|| TemporaryFolder::make(&entropy)).transpose()?;
+    let location = match &temporary {
+        Some(folder) => Location::Sqlite(folder.0.join("tillgate.db")),
+        None => Location::parse(&arguments.db)
+            .context("--db: use sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME")?,
+    };
+    let master_key = development_key(&location, &entropy)?;
+    let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), arguments.port);
+    let mut settings = Settings::for_dev(listen, location, master_key);
+    settings.sandbox_host_delay = std::time::Duration::from_millis(arguments.host_delay_ms);
+    let start = Start {
+        clock: Clock::system(),
+        entropy: entropy.clone(),
+        workers: true,
+        sandbox_login: Some(LOGIN.to_owned()),
+    };
+    let app = App::start(settings, start).await?;
+    let base_url = format!("http://{}", app.address());
+    let ready = enrol_sandbox(app.gateway(), &entropy, &base_url).await?;
+    match arguments.json {
+        true => print(&format!("{}\n", serde_json::to_string(&ready)?))?,
+        false => print(&welcome(&ready))?,
+    }
+    stop_signal().await?;
+    app.stop().await;
+    Ok(())
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// What `--json` prints when the sandbox is ready.
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+pub struct ReadyLine {
+    pub base_url: String,
+    pub docs_url: String,
+    pub endpoint_id: String,
+    pub group_id: String,
+    pub login: String,
+    pub control_key: String,
+    pub readers: Vec<ReadyReader>,
+    pub callback_inbox_url: String,
+}
+
+/// A virtual reader in the ready line.
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+pub struct ReadyReader {
+    pub serial: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// Enrols the sandbox merchant with its endpoints and readers, unless the database has them, and
+/// answers what callers need to know.
+///
+/// # Errors
+/// When the database cannot be written, or is another gateway's.
+pub async fn enrol_sandbox(
+    gateway: &Gateway,
+    entropy: &Entropy,
+    base_url: &str,
+) -> anyhow::Result<ReadyLine> {
+    if gateway.merchant_by_login(LOGIN).await?.is_none() {
+        enrol(gateway, entropy).await.context("cannot enrol the sandbox merchant")?;
+    }
+    let merchant = gateway.merchant_by_login(LOGIN).await?;
+    let merchant = merchant.context("the sandbox merchant cannot be found after enrolling")?;
+    let readers = gateway.readers_of(merchant.id).await?;
+    Ok(ReadyLine {
+        base_url: base_url.to_owned(),
+        docs_url: format!("{base_url}{DOCS_PATH}"),
+        endpoint_id: ENDPOINTS[0].0.to_string(),
+        group_id: GROUP.to_string(),
+        login: merchant.login.clone(),
+        control_key: merchant.control_key.to_string(),
+        readers: readers
+            .into_iter()
+            .map(|reader| ReadyReader { serial: reader.serial, kind: reader.kind })
+            .collect(),
+        callback_inbox_url: format!("{base_url}{INBOX_PATH}"),
+    })
+}
+
+async fn enrol(gateway: &Gateway, entropy: &Entropy) -> Result<(), Failure> {
+    gateway.enrol_group_owner(MERCHANT, LOGIN, &entropy.uuid().to_uppercase(), GROUP).await?;
+    for (place, (id, currency)) in ENDPOINTS.into_iter().enumerate() {
+        gateway.enrol_endpoint(&sandbox_endpoint(id, currency, place)?).await?;
+    }
+    let base_key = Zeroizing::new(entropy.bytes::<32>());
+    gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;
+    for (number, serial) in (1_u32..).zip(SERIALS) {
+        gateway.enrol_reader(&sandbox_reader(number, serial)).await?;
+    }
+    Ok(())
+}
+
+fn sandbox_endpoint(id: EndpointId, currency: &str, place: usize) -> Result<Endpoint, Failure> {
+    let currency = Currency::from_alpha(currency)
+        .ok_or_else(|| Failure::Internal(format!("no currency {currency}")))?;
+    Ok(Endpoint {
+        id,
+        merchant: MERCHANT,
+        group: Some(GROUP),
+        currency,
+        enabled: true,
+        strict_validation: false,
+        callback_url: None,
+        amount_limits_minor: AMOUNT_LIMITS_MINOR,
+        terminal_id: format!("{:08}", 10_000_462 + place),
+        descriptor: "TILLGATE SANDBOX".to_owned(),
+        sandbox: true,
+    })
+}
+
+fn sandbox_reader(number: u32, serial: &str) -> Reader {
+    Reader {
+        id: ReaderId(number.into()),
+        serial: serial.to_owned(),
+        kind: "sim".to_owned(),
+        merchant: MERCHANT,
+        endpoint: None,
+        group: Some(GROUP),
+        key_set: KEY_SET,
+        key_set_prefix: KEY_SET_PREFIX,
+        device_id: number.to_be_bytes(),
+        state: ReaderState::New,
+        last_counter: 0,
+    }
+}
+
+fn welcome(ready: &ReadyLine) -> String {
+    let program = program();
+    let serials: Vec<_> = ready.readers.iter().map(|reader| reader.serial.as_str()).collect();
+    format!(
+        "\n\
+         tillgate sandbox is ready at {base}\n\n\
+         \x20 docs, try it out   {docs}\n\
+         \x20 end point          {endpoint} (RUB), group {group} (RUB, EUR, USD, SEK, MYR)\n\
+         \x20 login              {login}\n\
+         \x20 control key        {key}\n\
+         \x20 virtual readers    {readers}\n\
+         \x20 callback inbox     {base}/sandbox/callbacks\n\n\
+         A signed sale from here, in another terminal:\n\n\
+         \x20 {program} sale --url {base} --endpoint {endpoint} --login {login} \
+         --control-key {key} --reader {reader} --amount 10.42 --currency RUB \
+         --callback-url {inbox}\n\n\
+         Amounts that end in .01/.16/.17/.19 with a 1 before (1.01, 1.16, ...) are declined, \
+         2.17 loses its answer,\n3.00 is filtered, 4.08 takes a minute. Ctrl-C stops.\n",
+        base = ready.base_url,
+        docs = ready.docs_url,
+        endpoint = ready.endpoint_id,
+        group = ready.group_id,
+        login = ready.login,
+        key = ready.control_key,
+        readers = serials.join(", "),
+        reader = serials.first().copied().unwrap_or("?"),
+        inbox = ready.callback_inbox_url,
+    )
+}
+
+/// How the person at the keyboard can call this program again.
+fn program() -> String {
+    let here = std::env::current_dir().ok();
+    let Ok(program) = std::env::current_exe() else {
+        return "tillgate".to_owned();
+    };
+    let near = here.and_then(|here| program.strip_prefix(here).ok().map(Path::to_path_buf));
+    match near {
+        Some(near) => format!("./{}", near.display()),
+        None => program.display().to_string(),
+    }
+}
+
+/// The master key of a development database lies in a file beside it, made when first needed and
+/// readable by its owner only.
+fn development_key(location: &Location, entropy: &Entropy) -> anyhow::Result<SealingKey> {
+    let path = match location {
+        Location::Sqlite(path) => {
+            let mut name = path.as_os_str().to_owned();
+            name.push("-key");
+            PathBuf::from(name)
+        }
+        Location::Postgres(_) => PathBuf::from("tillgate-dev.key"),
+    };
+    let fresh = Zeroizing::new(hex::encode(Zeroizing::new(entropy.bytes::<32>()).as_slice()));
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    match created {
+        Ok(mut file) => file.write_all(fresh.as_bytes())?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => bail!("cannot write the development key {}: {error}", path.display()),
+    }
+    let text = Zeroizing::new(
+        std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the development key {}", path.display()))?,
+    );
+    SealingKey::from_hex(text.trim())
+        .map_err(|_| anyhow::anyhow!("{} does not hold 64 hex digits", path.display()))
+}
+
+/// A folder that vanishes with its owner.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn make(entropy: &Entropy) -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("tillgate-{}", entropy.uuid()));
+        std::fs::create_dir(&path)
+            .with_context(|| format!("cannot make a temporary folder {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

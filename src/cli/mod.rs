@@ -1,0 +1,83 @@
+//! The commands, one file each.
+
+mod client;
+mod dev;
+mod health;
+mod migrate;
+mod openapi;
+mod sale;
+mod serve;
+mod swipe;
+
+pub use dev::{ReadyLine, enrol_sandbox};
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Self-hosted mPOS acquirer gateway and its sandbox.
+#[derive(Parser)]
+#[command(name = "tillgate", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start gateway and sandbox on this machine, with nothing to configure
+    Dev(dev::DevArguments),
+    /// Start the gateway with settings from a file and the environment
+    Serve(serve::ServeArguments),
+    /// Create or update the tables of a database, then stop
+    Migrate(migrate::MigrateArguments),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Make a complete signed sale with a virtual reader, and print each step
+    Sale(sale::SaleArguments),
+    /// Hold a card to a virtual reader and print what it hands to the app
+    Swipe(swipe::SwipeArguments),
+    /// Ask a running gateway whether it is ready; exits with 1 if not
+    Health(health::HealthArguments),
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return explain(&error.into()),
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => explain(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Dev(arguments) => dev::run(arguments).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Migrate(arguments) => migrate::run(arguments).await,
+        Command::Openapi => openapi::run(),
+        Command::Sale(arguments) => sale::run(arguments).await,
+        Command::Swipe(arguments) => swipe::run(arguments).await,
+        Command::Health(arguments) => health::run(arguments).await,
+    }
+}
+
+fn explain(error: &anyhow::Error) -> ExitCode {
+    eprintln!("tillgate: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Waits until the process is asked to stop: SIGTERM, or Ctrl-C.
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    Ok(())
+}

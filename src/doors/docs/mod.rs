@@ -1,0 +1,109 @@
+//! The OpenAPI document, made from the code, and the pages on which people try it.
+
+use super::{mapi, ops, sandbox};
+use actix_web::HttpResponse;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{self, Path, ServiceConfig};
+use std::sync::Arc;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::Config;
+
+/// Where the pages are.
+pub const DOCS_PATH: &str = "/docs/";
+/// Where the document is.
+const DOCUMENT_PATH: &str = "/openapi.json";
+
+/// Starts Swagger UI and, in the sandbox, signs what it sends.
+const INITIALIZER: &str = include_str!("initializer.js");
+
+/// The document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "tillgate",
+        description = "Self-hosted mPOS acquirer gateway and its sandbox. Answers of the mPOS API are pairs with a line feed after each value; send `Accept: application/vnd.pay+json` for JSON.",
+    ),
+    paths(
+        mapi::sale,
+        mapi::preauth,
+        mapi::status,
+        mapi::status_of_group,
+        sandbox::swipe,
+        sandbox::callbacks,
+        sandbox::sign,
+        ops::live,
+        ops::ready,
+        ops::metrics,
+    ),
+    modifiers(&Signatures),
+    tags(
+        (name = "mPOS API", description = "What a merchant's mobile app calls"),
+        (name = "Sandbox", description = "Virtual readers and the callback inbox; only in `tillgate dev`"),
+        (name = "Operations", description = "Health and metrics"),
+    )
+)]
+pub struct Document;
+
+struct Signatures;
+
+impl Modify for Signatures {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let description = "OAuth 1.0a, HMAC-SHA1, no token: \
+             `OAuth oauth_consumer_key=\"login\", ... oauth_signature=\"...\"`. \
+             In the sandbox `POST /sandbox/sign` makes one, and these pages do it for you.";
+        let header = ApiKeyValue::with_description("Authorization", description);
+        let components = openapi.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("oauth1", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    }
+}
+
+/// The document as it is kept in `openapi/openapi.json`.
+#[must_use]
+pub fn document() -> String {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// What the pages need to know.
+#[derive(Clone, Copy)]
+pub struct Docs {
+    /// The sandbox is there to complete and sign requests.
+    pub sandbox: bool,
+}
+
+/// Mounts the document and the pages.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route(DOCUMENT_PATH, web::get().to(openapi))
+        .route("/docs", web::get().to(|| async { redirect() }))
+        .route("/", web::get().to(|| async { redirect() }))
+        .route("/docs/{tail:.*}", web::get().to(page));
+}
+
+fn redirect() -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, DOCS_PATH)).finish()
+}
+
+async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(document())
+}
+
+/// The files of Swagger UI, which lie in the program; the script that starts it is ours.
+async fn page(docs: web::Data<Docs>, tail: Path<String>) -> HttpResponse {
+    if tail.as_str() == "swagger-initializer.js" {
+        let script = INITIALIZER.replace("{{sandbox}}", &docs.sandbox.to_string());
+        return HttpResponse::Ok().content_type("text/javascript; charset=utf-8").body(script);
+    }
+    match utoipa_swagger_ui::serve(&tail, Arc::new(Config::from(DOCUMENT_PATH))) {
+        Ok(Some(file)) => {
+            HttpResponse::Ok().content_type(file.content_type).body(file.bytes.into_owned())
+        }
+        Ok(None) => HttpResponse::NotFound().finish(),
+        Err(error) => {
+            tracing::error!(%error, "the docs page cannot be made");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}

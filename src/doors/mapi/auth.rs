@@ -1,0 +1,118 @@
+//! Who signed a request: OAuth 1.0a with HMAC-SHA1 (MAPI 2.2). Every refusal is the same 403;
+//! only the log knows the reason.
+
+use super::form::Form;
+use crate::crypto::nonce::nonce_digest;
+use crate::crypto::oauth::{base_string, signed_params, verify};
+use crate::crypto::oauth_fault::OAuthFault;
+use crate::crypto::oauth_header::{HMAC_SHA1, Header};
+use crate::crypto::public_url::candidate_urls;
+use crate::gateway::{Failure, Gateway, Merchant};
+use crate::payment::ids::EndpointId;
+use crate::payment::merchant::Endpoint;
+use crate::payment::{MINUTE, Millis, SECOND};
+use actix_web::HttpRequest;
+use actix_web::http::header::{AUTHORIZATION, HOST};
+use std::sync::Arc;
+
+/// How far the signature's time stamp may be from our clock.
+const CLOCK_WINDOW: Millis = 5 * MINUTE;
+
+/// A request whose signature holds.
+pub struct Signed {
+    pub merchant: Arc<Merchant>,
+    pub endpoint: Arc<Endpoint>,
+    pub nonce_digest: [u8; 16],
+    /// The signature's own time stamp.
+    pub signed_at: Millis,
+}
+
+/// Why a request does not count as signed. For the log, never for the wire.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsigned {
+    #[error("there is no Authorization header")]
+    NoHeader,
+    #[error("the Authorization header cannot be used: {0}")]
+    Header(#[from] OAuthFault),
+    #[error("no merchant has this consumer key")]
+    UnknownConsumer,
+    #[error("end point {0} does not exist or is another merchant's")]
+    ForeignEndpoint(EndpointId),
+    #[error("the signature method is not HMAC-SHA1")]
+    Method,
+    #[error("the time stamp is {0} s away from our clock")]
+    Clock(Millis),
+    #[error("the signature is wrong for each of: {0}")]
+    Signature(String),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// Checks header, consumer, endpoint, method, time stamp and signature, in this order. The nonce
+/// is checked when the request is carried out.
+///
+/// # Errors
+/// The first check that fails.
+pub async fn authenticate(
+    gateway: &Gateway,
+    base_urls: &[String],
+    request: &HttpRequest,
+    form: &Form,
+    endpoint: EndpointId,
+) -> Result<Signed, Unsigned> {
+    let text = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = Header::parse(text.ok_or(Unsigned::NoHeader)?)?;
+    let merchant = gateway.merchant_by_login(&header.consumer_key).await?;
+    let merchant = merchant.ok_or(Unsigned::UnknownConsumer)?;
+    let found = gateway.endpoint(endpoint).await?;
+    let found = found
+        .filter(|found| found.merchant == merchant.id)
+        .ok_or(Unsigned::ForeignEndpoint(endpoint))?;
+    if header.method != HMAC_SHA1 {
+        return Err(Unsigned::Method);
+    }
+    let signed_at = check_clock(header.timestamp, gateway.clock().now())?;
+    check_signature(&header, &merchant.control_key, base_urls, request, form)?;
+    Ok(Signed {
+        nonce_digest: nonce_digest(&header.consumer_key, &header.nonce, header.timestamp),
+        merchant,
+        endpoint: found,
+        signed_at,
+    })
+}
+
+fn check_clock(timestamp: u64, now: Millis) -> Result<Millis, Unsigned> {
+    let stamped = i64::try_from(timestamp).ok().and_then(|seconds| seconds.checked_mul(SECOND));
+    let stamped = stamped.ok_or(Unsigned::Clock(i64::MAX))?;
+    // Time stamps have whole seconds, so they are compared with our whole seconds.
+    let distance = (now / SECOND).abs_diff(stamped / SECOND);
+    if distance > (CLOCK_WINDOW / SECOND).unsigned_abs() {
+        return Err(Unsigned::Clock(i64::try_from(distance).unwrap_or(i64::MAX)));
+    }
+    Ok(stamped)
+}
+
+/// Clients sign the address that they know: with or without the port, before or behind a proxy.
+fn check_signature(
+    header: &Header,
+    control_key: &str,
+    base_urls: &[String],
+    request: &HttpRequest,
+    form: &Form,
+) -> Result<(), Unsigned> {
+    let params = signed_params(form.fields(), header)?;
+    let urls = match base_urls {
+        [] => candidate_urls(&host_urls(request), request.path()),
+        known => candidate_urls(known, request.path()),
+    };
+    let method = request.method().as_str();
+    let fits =
+        |url: &String| verify(control_key, &base_string(method, url, &params), &header.signature);
+    if urls.iter().any(fits) { Ok(()) } else { Err(Unsigned::Signature(urls.join(", "))) }
+}
+
+/// Without configured addresses, the one that the client itself asked for.
+fn host_urls(request: &HttpRequest) -> Vec<String> {
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    host.map_or_else(Vec::new, |host| vec![format!("http://{host}"), format!("https://{host}")])
+}

@@ -1,0 +1,61 @@
+//! The wording of callbacks: a GET whose query names the order, its status and a control
+//! (MAPI 7).
+
+use crate::crypto::sign::callback_control;
+use crate::payment::notice::Notice;
+use crate::payment::order::Order;
+use url::Url;
+
+/// The whole address of a callback. A query that the merchant's address has stays in front.
+///
+/// # Errors
+/// When the merchant's address is not one.
+pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<String, String> {
+    let mut url = Url::parse(&notice.url).map_err(|error| error.to_string())?;
+    let id = order.id.to_string();
+    let status = notice.status.name();
+    let control = callback_control(status, &id, &order.client_orderid, control_key);
+    let outcome = &order.outcome;
+    let error_code = outcome.error.as_ref().map(|error| error.code.to_string());
+    let error_message = outcome.error.as_ref().map_or("", |error| error.message.as_str());
+    let payer = order.payer_name();
+    let cardholder = order.card.cardholder.as_deref();
+
+    let mut query = url.query_pairs_mut();
+    let mut add = |name: &str, value: &str| {
+        query.append_pair(name, value);
+    };
+    add("status", status);
+    add("merchant_order", &order.client_orderid);
+    add("client_orderid", &order.client_orderid);
+    add("orderid", &id);
+    add("type", order.kind.name());
+    add("amount", &order.amount.to_string());
+    add("descriptor", &order.request.descriptor);
+    let optional = [
+        ("error_code", error_code.as_deref()),
+        // Present and empty on approvals, as the field does it.
+        ("error_message", Some(error_message)),
+        ("name", payer.as_deref()),
+        ("card-holder-name", cardholder),
+        ("email", Some(order.request.email.as_str())),
+        ("phone", order.request.phone.as_deref()),
+        ("approval-code", outcome.approval_code.as_deref()),
+        ("last-four-digits", Some(order.card.last_four.as_str())),
+        ("bin", Some(order.card.bin.as_str())),
+        ("card-type", Some(order.card.brand.name())),
+        ("gate-partial-reversal", Some("disabled")),
+        ("gate-partial-capture", Some("disabled")),
+        ("processor-tx-id", outcome.processor_tx_id.as_deref()),
+        ("processor-rrn", outcome.rrn.as_deref()),
+        ("control", Some(control.as_str())),
+        ("merchantdata", order.request.merchant_data.as_deref()),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            add(name, value);
+        }
+    }
+    drop(query);
+    Ok(url.into())
+}

@@ -1,0 +1,252 @@
+//! The mPOS API (MAPI): what a merchant's mobile app calls.
+//!
+//! | request | proves itself by | answer |
+//! |---|---|---|
+//! | `POST /mapi/v1/sale/{endpoint}`, `…/preauth/…` | OAuth 1.0a header, HMAC-SHA1 | `async-response` |
+//! | `POST /api/v2/status/{endpoint}`, `…/group/{group}` | `control`, SHA-1 | `status-response` |
+//!
+//! Everything also lives under `/paynet`. Requests are forms. Answers are pairs with a line feed
+//! after each value, HTTP 200 even for errors, or JSON on request. 400 says in a header what is
+//! malformed; 403 says nothing. What happens to an order later is told by status and by
+//! [`callback`].
+
+mod auth;
+pub mod callback;
+mod form;
+mod reply;
+mod sale;
+mod status;
+mod strict;
+
+pub use auth::Unsigned;
+pub use form::{Form, Malformed};
+pub use sale::SaleForm;
+pub use status::StatusForm;
+
+use super::http::{bad_request, read_body, unavailable};
+use crate::gateway::{Failure, Gateway, Scope};
+use crate::payment::ids::{EndpointId, GroupId, SerialNumber};
+use crate::payment::order::Kind;
+use crate::payment::refusal::Refusal;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, Path, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use auth::authenticate;
+use std::sync::Arc;
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Mapi {
+    pub gateway: Arc<Gateway>,
+    /// Addresses under which clients know this server; empty: whatever they asked for.
+    pub base_urls: Arc<[String]>,
+}
+
+/// Mounts the door, at the top and under `/paynet`.
+pub fn configure(config: &mut ServiceConfig) {
+    routes(config);
+    config.service(web::scope("/paynet").configure(routes));
+}
+
+fn routes(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/mapi/v1/sale/{endpoint:\\d{1,18}}").route(web::post().to(sale)))
+        .service(
+            web::resource("/mapi/v1/preauth/{endpoint:\\d{1,18}}").route(web::post().to(preauth)),
+        )
+        .service(
+            web::resource("/api/v2/status/group/{group:\\d{1,18}}")
+                .route(web::post().to(status_of_group)),
+        )
+        .service(
+            web::resource("/api/v2/status/{endpoint:\\d{1,18}}").route(web::post().to(status)),
+        );
+}
+
+/// Charge a card presented to an mPOS reader.
+#[utoipa::path(
+    post,
+    path = "/mapi/v1/sale/{endpoint}",
+    tag = "mPOS API",
+    params(("endpoint" = i64, Path, description = "End point id")),
+    request_body(content = SaleForm, content_type = "application/x-www-form-urlencoded"),
+    security(("oauth1" = [])),
+    responses(
+        (status = 200, description = "`async-response`, `validation-error` or `error`",
+         content_type = "text/html", body = String,
+         example = "type=async-response\n&serial-number=00000000-0000-0000-0000-000000000b2f\n&merchant-order-id=902B4FF5\n&paynet-order-id=6877\n"),
+        (status = 400, description = "Malformed request; the reason stands in the header `error-message`"),
+        (status = 403, description = "The signature does not hold"),
+        (status = 413, description = "The body is too large"),
+        (status = 503, description = "Nothing was done; try again"),
+    )
+)]
+pub(crate) async fn sale(
+    mapi: web::Data<Mapi>,
+    request: HttpRequest,
+    path: Path<i64>,
+    payload: Payload,
+) -> HttpResponse {
+    take_order(&mapi, &request, EndpointId(*path), payload, Kind::Sale).await
+}
+
+/// Hold an amount on a card presented to an mPOS reader.
+#[utoipa::path(
+    post,
+    path = "/mapi/v1/preauth/{endpoint}",
+    tag = "mPOS API",
+    params(("endpoint" = i64, Path, description = "End point id")),
+    request_body(content = SaleForm, content_type = "application/x-www-form-urlencoded"),
+    security(("oauth1" = [])),
+    responses(
+        (status = 200, description = "`async-response`, `validation-error` or `error`",
+         content_type = "text/html", body = String),
+        (status = 400, description = "Malformed request; the reason stands in the header `error-message`"),
+        (status = 403, description = "The signature does not hold"),
+        (status = 413, description = "The body is too large"),
+        (status = 503, description = "Nothing was done; try again"),
+    )
+)]
+pub(crate) async fn preauth(
+    mapi: web::Data<Mapi>,
+    request: HttpRequest,
+    path: Path<i64>,
+    payload: Payload,
+) -> HttpResponse {
+    take_order(&mapi, &request, EndpointId(*path), payload, Kind::Preauth).await
+}
+
+/// Ask where an order stands.
+#[utoipa::path(
+    post,
+    path = "/api/v2/status/{endpoint}",
+    tag = "mPOS API",
+    params(("endpoint" = i64, Path, description = "End point id")),
+    request_body(content = StatusForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "`status-response`, `validation-error` or `error`",
+         content_type = "text/html", body = String),
+        (status = 400, description = "Malformed request"),
+    )
+)]
+pub(crate) async fn status(
+    mapi: web::Data<Mapi>,
+    request: HttpRequest,
+    path: Path<i64>,
+    payload: Payload,
+) -> HttpResponse {
+    tell_status(&mapi, &request, Scope::Endpoint(EndpointId(*path)), payload).await
+}
+
+/// Ask where an order stands, at any end point of a group.
+#[utoipa::path(
+    post,
+    path = "/api/v2/status/group/{group}",
+    tag = "mPOS API",
+    params(("group" = i64, Path, description = "End point group id")),
+    request_body(content = StatusForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "`status-response`, `validation-error` or `error`",
+         content_type = "text/html", body = String),
+        (status = 400, description = "Malformed request"),
+    )
+)]
+pub(crate) async fn status_of_group(
+    mapi: web::Data<Mapi>,
+    request: HttpRequest,
+    path: Path<i64>,
+    payload: Payload,
+) -> HttpResponse {
+    tell_status(&mapi, &request, Scope::Group(GroupId(*path)), payload).await
+}
+
+async fn take_order(
+    mapi: &Mapi,
+    request: &HttpRequest,
+    endpoint: EndpointId,
+    payload: Payload,
+    kind: Kind,
+) -> HttpResponse {
+    let form = match read_form(request, payload).await {
+        Ok(form) => form,
+        Err(answer) => return answer,
+    };
+    let signed = authenticate(&mapi.gateway, &mapi.base_urls, request, &form, endpoint).await;
+    let signed = match signed {
+        Ok(signed) => signed,
+        Err(Unsigned::Failure(failure)) => {
+            return reply::failed(&failure, NO_SERIAL, None, request);
+        }
+        Err(reason) => return reply::forbidden(&reason),
+    };
+    let intent = SaleForm::read(&form, signed.endpoint.strict_validation)
+        .and_then(|sale| sale.into_intent(kind, signed, &form));
+    let result = match intent {
+        Ok(intent) => mapi.gateway.submit(intent).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let client_orderid = form.get("client_orderid");
+    match result {
+        Ok(accepted) => {
+            let name = client_orderid.unwrap_or_default();
+            tracing::info!(order = %accepted.order, "accepted");
+            reply::accepted(name, accepted).answer(request)
+        }
+        Err(failure) => fail(mapi, &failure, client_orderid, request).await,
+    }
+}
+
+async fn tell_status(
+    mapi: &Mapi,
+    request: &HttpRequest,
+    scope: Scope,
+    payload: Payload,
+) -> HttpResponse {
+    let form = match read_form(request, payload).await {
+        Ok(form) => form,
+        Err(answer) => return answer,
+    };
+    match find(mapi, scope, &form).await {
+        Ok(reply) => reply.answer(request),
+        Err(failure) => fail(mapi, &failure, form.get("client_orderid"), request).await,
+    }
+}
+
+async fn find(mapi: &Mapi, scope: Scope, form: &Form) -> Result<reply::Reply, Failure> {
+    let question = StatusForm::read(form)?;
+    let merchant = question.authenticate(&mapi.gateway).await?;
+    let order = mapi.gateway.watch(&merchant, &question.watched(scope)?).await?;
+    if !question.is_about(&order) {
+        return Err(Refusal::OrderNotFound.into());
+    }
+    Ok(question.reply(&order, mapi.gateway.next_serial().await?))
+}
+
+/// Stands in answers that carry no serial anyway.
+const NO_SERIAL: SerialNumber = SerialNumber(0);
+
+async fn fail(
+    mapi: &Mapi,
+    failure: &Failure,
+    client_orderid: Option<&str>,
+    request: &HttpRequest,
+) -> HttpResponse {
+    match mapi.gateway.next_serial().await {
+        Ok(serial) => reply::failed(failure, serial, client_orderid, request),
+        Err(_) => unavailable(),
+    }
+}
+
+/// Reads the body as a form, or gives the answer to what is none.
+async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Form, HttpResponse> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(bad_request("the Content-Type must be application/x-www-form-urlencoded"));
+    }
+    let body = read_body(request, payload).await.map_err(super::http::BodyError::answer)?;
+    Form::parse(&body).map_err(|malformed| {
+        tracing::info!(%malformed, "answered 400");
+        bad_request(&malformed.to_string())
+    })
+}

@@ -1,0 +1,8 @@
+//! The front doors: each translates one protocol into the gateway's words and back. No door
+//! knows another, and none knows SQL.
+
+pub mod docs;
+pub mod http;
+pub mod mapi;
+pub mod ops;
+pub mod sandbox;

@@ -1,0 +1,146 @@
+//! The steps that an order takes after it was accepted: authorise, inquire, reverse.
+//!
+//! Each is repeatable. A job that was claimed before may have been sent before, so the second
+//! owner asks the acquirer first and never sends blindly.
+
+use super::{Failure, Gateway};
+use crate::acquirer::{CardForHost, Fault, Reference};
+use crate::crypto::card_data::ClearCard;
+use crate::payment::host::{Authorisation, Inquiry};
+use crate::payment::notice::Notice;
+use crate::payment::order::Order;
+use crate::payment::transition::{self, Event, Step};
+use crate::payment::{Millis, SECOND};
+use crate::store::{Advance, Job, JobRef};
+use std::future::Future;
+
+/// How long a claimed job belongs to its worker. Longer than an acquirer may take.
+const JOB_LEASE: Millis = 60 * SECOND;
+
+impl Gateway {
+    /// Takes up to `most` due jobs for this worker alone.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away.
+    pub async fn claim_jobs(&self, most: u32) -> Result<Vec<Job>, Failure> {
+        Ok(self.store().claim_jobs(most, self.clock().now(), JOB_LEASE).await?)
+    }
+
+    /// Takes one step of an order and saves what came of it. After an error the job comes back
+    /// when its lease ends.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away, `Internal` for what cannot be.
+    pub async fn take_step(&self, job: Job) -> Result<(), Failure> {
+        let order = self.store().order(job.order).await?;
+        let order = order.ok_or_else(|| Failure::Internal(format!("no order {}", job.order)))?;
+        let event = match job.step {
+            Step::Authorise { round } => self.authorise(&order, round, job.claims > 1).await?,
+            Step::Inquire { round } => self.inquire(&order, round).await,
+            Step::Reverse { round } => self.reverse(&order, round).await,
+        };
+        self.record(order, event, job).await
+    }
+
+    async fn record(&self, order: Order, event: Event, job: Job) -> Result<(), Failure> {
+        let (id, now) = (order.id, self.clock().now());
+        tracing::info!(order = %id, step = ?job.step, outcome = ?event, "step taken");
+        let change = transition::apply(order, event, now)
+            .map_err(|illegal| Failure::Internal(illegal.to_string()))?;
+        let notice = match change.next {
+            None => Notice::for_order(self.store().next_notice_id().await?, &change.order),
+            Some(_) => None,
+        };
+        let ring = change.next.is_some_and(|planned| planned.due_at <= now);
+        let advance = Advance { change, job: JobRef { id: job.id }, notice };
+        if !self.store().advance(advance).await? {
+            tracing::warn!(order = %id, "another worker was faster; this result is dropped");
+        }
+        if ring {
+            self.bells.jobs.notify_one();
+        }
+        self.bells.notices.notify_one();
+        Ok(())
+    }
+
+    async fn authorise(
+        &self,
+        order: &Order,
+        round: u32,
+        perhaps_sent: bool,
+    ) -> Result<Event, Failure> {
+        if perhaps_sent {
+            match self.ask(order).await {
+                Inquiry::NotFound => {}
+                Inquiry::Answered(answer) => return Ok(Event::Answered(answer)),
+                Inquiry::Undecided => return Ok(Event::AnswerLost),
+            }
+        }
+        let Some(clear) = self.open_sealed_card(order).await? else {
+            return Ok(if perhaps_sent { Event::AnswerLost } else { Event::Unsendable });
+        };
+        let card = CardForHost {
+            pan: &clear.pan,
+            expiry: clear.expiry,
+            entry_mode: order.card.entry_mode,
+        };
+        let reference = reference(order);
+        let answered = self.in_time(self.parts.acquirer.authorise(&reference, card)).await;
+        Ok(match answered {
+            Ok(Authorisation::Answered(answer)) => Event::Answered(answer),
+            Ok(Authorisation::Pending { ask_after }) => Event::Pending { ask_after },
+            Err(Fault::NotSent(_)) => Event::NotSent { round },
+            Err(Fault::Unknown(_)) => Event::AnswerLost,
+        })
+    }
+
+    async fn inquire(&self, order: &Order, round: u32) -> Event {
+        match self.ask(order).await {
+            Inquiry::Answered(answer) => Event::Answered(answer),
+            // The request may still be on its way, so "not found" proves nothing yet: only an
+            // acknowledged reversal does.
+            Inquiry::NotFound | Inquiry::Undecided => Event::StillUndecided { round },
+        }
+    }
+
+    async fn reverse(&self, order: &Order, round: u32) -> Event {
+        let reference = reference(order);
+        match self.in_time(self.parts.acquirer.reverse(&reference)).await {
+            Ok(()) => Event::ReversalAcknowledged,
+            Err(_) => Event::ReversalUnanswered { round },
+        }
+    }
+
+    async fn ask(&self, order: &Order) -> Inquiry {
+        let reference = reference(order);
+        let asked = self.in_time(self.parts.acquirer.inquire(&reference)).await;
+        asked.unwrap_or(Inquiry::Undecided)
+    }
+
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let limit = self.parts.acquirer_timeout;
+        let late = |_| Fault::Unknown(format!("no answer within {} ms", limit.as_millis()));
+        tokio::time::timeout(limit, call).await.map_err(late)?
+    }
+
+    async fn open_sealed_card(&self, order: &Order) -> Result<Option<ClearCard>, Failure> {
+        let Some(sealed) = self.store().sealed_card(order.id).await? else {
+            return Ok(None);
+        };
+        let Self { parts, vault, .. } = self;
+        match vault.open(&parts.store, &parts.keys, order.id, &sealed).await {
+            Ok(clear) => Ok(ClearCard::parse(&clear).ok()),
+            Err(super::card_vault::VaultError::Gone) => Ok(None),
+            Err(super::card_vault::VaultError::Store(error)) => Err(error.into()),
+        }
+    }
+}
+
+fn reference(order: &Order) -> Reference {
+    Reference {
+        order: order.id,
+        kind: order.kind,
+        amount: order.amount,
+        terminal_id: order.request.terminal_id.clone(),
+    }
+}

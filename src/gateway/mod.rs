@@ -1,0 +1,151 @@
+//! One step at a time: load, ask [`crate::payment`], perhaps speak to the outside with no
+//! transaction open, save, ring the bell.
+//!
+//! Every door comes in through [`Gateway::submit`]; the workers go on with [`Gateway::take_step`]
+//! and [`Gateway::deliver`].
+
+mod authorise;
+mod card_vault;
+mod deliver;
+mod egress;
+mod enrol;
+mod keys;
+mod nonce_book;
+mod registry;
+mod submit;
+mod sweep;
+mod watch;
+
+pub use deliver::CallbackWording;
+pub use egress::{Egress, EgressError, EgressRules};
+pub use keys::Keys;
+pub use registry::Merchant;
+pub use submit::{Accepted, CallbackUrl, Intent};
+pub use sweep::Swept;
+pub use watch::{Scope, Watched};
+
+use crate::acquirer::Acquirer;
+use crate::clock::{Clock, Entropy};
+use crate::payment::ids::SerialNumber;
+use crate::payment::refusal::Refusal;
+use crate::store::{Store, StoreError};
+use card_vault::CardVault;
+use nonce_book::NonceBook;
+use registry::Registry;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// What the gateway is made of.
+pub struct Parts {
+    pub store: Arc<Store>,
+    pub acquirer: Arc<dyn Acquirer>,
+    pub keys: Keys,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    pub egress: Egress,
+    /// How the door words its callbacks.
+    pub callback_wording: CallbackWording,
+    /// How long an acquirer may take before its answer counts as lost.
+    pub acquirer_timeout: Duration,
+}
+
+/// The payment core behind all doors.
+pub struct Gateway {
+    parts: Parts,
+    registry: Registry,
+    vault: CardVault,
+    nonces: NonceBook,
+    bells: Bells,
+}
+
+/// Rung after a commit that left work to do, so that workers need not wait for their interval.
+#[derive(Default)]
+pub struct Bells {
+    pub jobs: Notify,
+    pub notices: Notify,
+}
+
+/// Why a request got no positive answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The request is wrong or impossible; `cause` is for the log only.
+    #[error("{refusal} ({cause})")]
+    Refused { refusal: Refusal, cause: String },
+    /// The request's signature has been used before.
+    #[error("the nonce was used before")]
+    NonceReused,
+    /// Nothing was done; the same request may succeed in a moment.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A fault of the gateway's own.
+    #[error("internal fault: {0}")]
+    Internal(String),
+}
+
+impl Failure {
+    fn refused(refusal: Refusal, cause: impl Into<String>) -> Self {
+        Self::Refused { refusal, cause: cause.into() }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { cause: refusal.to_string(), refusal }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy(why) => Self::Unavailable(why),
+            StoreError::Broken(why) => Self::Internal(why),
+        }
+    }
+}
+
+impl Gateway {
+    /// Puts the gateway together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            registry: Registry::new(),
+            vault: CardVault::new(),
+            nonces: NonceBook::new(),
+            bells: Bells::default(),
+        }
+    }
+
+    /// The gateway's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+
+    /// The bells that workers wait for.
+    #[must_use]
+    pub fn bells(&self) -> &Bells {
+        &self.bells
+    }
+
+    /// A fresh number for a request.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database gives none.
+    pub async fn next_serial(&self) -> Result<SerialNumber, Failure> {
+        Ok(self.store().next_serial().await?)
+    }
+
+    /// Whether the gateway can take orders: the database answers.
+    ///
+    /// # Errors
+    /// What keeps it from answering.
+    pub async fn ready(&self) -> Result<(), Failure> {
+        Ok(self.store().ping().await?)
+    }
+
+    fn store(&self) -> &Store {
+        &self.parts.store
+    }
+}

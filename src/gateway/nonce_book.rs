@@ -1,0 +1,54 @@
+//! Nonces seen by this process, so that a repeat is refused without asking the database. What
+//! holds across restarts and instances is written with each order.
+
+use crate::payment::{MINUTE, Millis};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+/// The time that one bucket of nonces covers. A nonce belongs to the bucket of its own time
+/// stamp, so a repeat always meets the bucket that remembers it.
+pub(super) const BUCKET: Millis = 10 * MINUTE;
+
+/// The bucket of a nonce with this time stamp.
+pub(super) fn bucket_of(timestamp: Millis) -> i64 {
+    timestamp.div_euclid(BUCKET)
+}
+
+/// Digests of used nonces by bucket.
+pub(super) struct NonceBook {
+    buckets: Mutex<BTreeMap<i64, HashSet<[u8; 16]>>>,
+}
+
+impl NonceBook {
+    pub(super) fn new() -> Self {
+        Self { buckets: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Remembers a nonce; `false` when it was there before.
+    pub(super) fn is_new(&self, timestamp: Millis, digest: [u8; 16]) -> bool {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.entry(bucket_of(timestamp)).or_default().insert(digest)
+    }
+
+    /// Forgets the buckets before `first_kept`.
+    pub(super) fn forget_before(&self, first_kept: i64) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        *buckets = buckets.split_off(&first_kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_new_once_until_its_bucket_is_forgotten() {
+        let book = NonceBook::new();
+        assert!(book.is_new(0, [1; 16]));
+        assert!(!book.is_new(0, [1; 16]));
+        assert!(book.is_new(BUCKET, [1; 16]));
+        book.forget_before(1);
+        assert!(book.is_new(0, [1; 16]));
+        assert!(!book.is_new(BUCKET, [1; 16]));
+    }
+}

@@ -1,0 +1,170 @@
+//! Merchants, endpoints and key sets with their secrets opened, remembered for a moment so that
+//! not every request asks the database for them.
+
+use super::{Failure, Gateway};
+use crate::crypto::reader_keys::Bdk;
+use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId};
+use crate::payment::merchant::Endpoint;
+use crate::payment::{Millis, SECOND};
+use crate::store::MerchantRecord;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, PoisonError, RwLock};
+use zeroize::Zeroizing;
+
+/// How old a remembered entry may be: the longest time for which a change made by another
+/// instance is not seen here.
+const FRESH: Millis = SECOND;
+/// When more than this many are remembered all are forgotten.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// A merchant with its control key opened. Unprintable.
+pub struct Merchant {
+    pub id: MerchantId,
+    pub login: String,
+    /// The secret of signatures and controls.
+    pub control_key: Zeroizing<String>,
+}
+
+/// What is remembered.
+pub(super) struct Registry {
+    logins: Memory<String, Arc<Merchant>>,
+    merchants: Memory<i64, Arc<Merchant>>,
+    endpoints: Memory<i64, Arc<Endpoint>>,
+    key_sets: Memory<i64, Arc<Bdk>>,
+}
+
+impl Registry {
+    pub(super) fn new() -> Self {
+        Self {
+            logins: Memory::new(),
+            merchants: Memory::new(),
+            endpoints: Memory::new(),
+            key_sets: Memory::new(),
+        }
+    }
+
+    /// Forgets everything, after this process changed the registry.
+    pub(super) fn forget(&self) {
+        self.logins.clear();
+        self.merchants.clear();
+        self.endpoints.clear();
+        self.key_sets.clear();
+    }
+}
+
+impl Gateway {
+    /// The merchant with this login.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the key was sealed under another master key.
+    pub async fn merchant_by_login(&self, login: &str) -> Result<Option<Arc<Merchant>>, Failure> {
+        let now = self.clock().now();
+        if let Some(known) = self.registry.logins.get(login, now) {
+            return Ok(Some(known));
+        }
+        let Some(record) = self.store().merchant_by_login(login).await? else {
+            return Ok(None);
+        };
+        let merchant = Arc::new(self.open_merchant(record)?);
+        self.registry.logins.put(login.to_owned(), Arc::clone(&merchant), now);
+        Ok(Some(merchant))
+    }
+
+    /// The merchant with this id. Errors as [`Gateway::merchant_by_login`].
+    pub(super) async fn merchant(&self, id: MerchantId) -> Result<Arc<Merchant>, Failure> {
+        let now = self.clock().now();
+        if let Some(known) = self.registry.merchants.get(&id.0, now) {
+            return Ok(known);
+        }
+        let record = self.store().merchant(id).await?;
+        let record = record.ok_or_else(|| Failure::Internal(format!("no merchant {id}")))?;
+        let merchant = Arc::new(self.open_merchant(record)?);
+        self.registry.merchants.put(id.0, Arc::clone(&merchant), now);
+        Ok(merchant)
+    }
+
+    /// The endpoint with this id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn endpoint(&self, id: EndpointId) -> Result<Option<Arc<Endpoint>>, Failure> {
+        let now = self.clock().now();
+        if let Some(known) = self.registry.endpoints.get(&id.0, now) {
+            return Ok(Some(known));
+        }
+        let Some(endpoint) = self.store().endpoint(id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.registry.endpoints.put(id.0, Arc::clone(&endpoint), now);
+        Ok(Some(endpoint))
+    }
+
+    /// The merchant that owns the group.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn group_owner(&self, group: GroupId) -> Result<Option<MerchantId>, Failure> {
+        Ok(self.store().group_owner(group).await?)
+    }
+
+    /// The opened base key of a key set.
+    pub(super) async fn base_key(&self, id: KeySetId) -> Result<Arc<Bdk>, Failure> {
+        let now = self.clock().now();
+        if let Some(known) = self.registry.key_sets.get(&id.0, now) {
+            return Ok(known);
+        }
+        let record = self.store().key_set(id).await?;
+        let record = record.ok_or_else(|| Failure::Internal(format!("no key set {id}")))?;
+        let key = self.parts.keys.open_base_key(id, &record.base_key_sealed);
+        let key = Arc::new(key.map_err(|error| sealed_otherwise("key set", &error))?);
+        self.registry.key_sets.put(id.0, Arc::clone(&key), now);
+        Ok(key)
+    }
+
+    fn open_merchant(&self, record: MerchantRecord) -> Result<Merchant, Failure> {
+        let opened = self.parts.keys.open_control_key(record.id, &record.control_key_sealed);
+        let control_key = opened.map_err(|error| sealed_otherwise("merchant", &error))?;
+        Ok(Merchant { id: record.id, login: record.login, control_key })
+    }
+
+    /// Makes changes to the registry visible here at once.
+    pub(super) fn forget_registry(&self) {
+        self.registry.forget();
+    }
+}
+
+fn sealed_otherwise(what: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::Internal(format!("the {what}'s key does not open under this master key: {error}"))
+}
+
+/// Values with the moment they were read at.
+struct Memory<K, V>(RwLock<HashMap<K, (V, Millis)>>);
+
+impl<K: Eq + Hash, V: Clone> Memory<K, V> {
+    fn new() -> Self {
+        Self(RwLock::new(HashMap::new()))
+    }
+
+    fn get<Q>(&self, key: &Q, now: Millis) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (value, read_at) = entries.get(key)?;
+        (now - read_at < FRESH).then(|| value.clone())
+    }
+
+    fn put(&self, key: K, value: V, now: Millis) {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= REMEMBERED_MAX {
+            entries.clear();
+        }
+        entries.insert(key, (value, now));
+    }
+
+    fn clear(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

@@ -1,0 +1,267 @@
+//! Taking an order: from a door's intent to a durable order with its first job.
+
+use super::nonce_book::bucket_of;
+use super::registry::Merchant;
+use super::{Failure, Gateway};
+use crate::crypto::card_checks::{InsideError, check_inside};
+use crate::crypto::card_data::ClearCard;
+use crate::crypto::card_fields::CardDataError;
+use crate::crypto::reader::Container;
+use crate::crypto::reader_keys::open;
+use crate::payment::card::CardFacts;
+use crate::payment::ids::{OrderId, SerialNumber};
+use crate::payment::merchant::Endpoint;
+use crate::payment::money::Amount;
+use crate::payment::notice::Notice;
+use crate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
+use crate::payment::reader::Reader;
+use crate::payment::refusal::Refusal;
+use crate::payment::{Millis, transition};
+use crate::store::{Acceptance, NewOrder, NonceMark, PhoneSeen};
+use chrono::{DateTime, Datelike};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// What a merchant asks for, in the gateway's own words. The door has checked who it is.
+pub struct Intent {
+    pub merchant: Arc<Merchant>,
+    pub endpoint: Arc<Endpoint>,
+    pub kind: Kind,
+    pub client_orderid: String,
+    pub amount: Amount,
+    pub encrypted_type: String,
+    pub encrypted_data: String,
+    /// The address for the callback that the request itself names.
+    pub callback_url: Option<CallbackUrl>,
+    /// Everything else; terminal, descriptor, callback address and receipt are filled in here.
+    pub facts: RequestFacts,
+    pub sdk_version: Option<String>,
+    /// All fields as received, by which a repeat of the same request is recognised.
+    pub fields: Vec<(String, String)>,
+    pub nonce_digest: [u8; 16],
+    /// The time stamp of the signature.
+    pub signed_at: Millis,
+}
+
+/// An address for callbacks, and the request parameter that named it.
+pub struct CallbackUrl {
+    pub parameter: &'static str,
+    pub url: String,
+}
+
+/// An order that is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    pub order: OrderId,
+    /// The number of the request that opened it.
+    pub serial: SerialNumber,
+}
+
+/// The card of a message that was opened, and whose reader may be used.
+struct Presented {
+    reader: Reader,
+    counter: i64,
+    facts: CardFacts,
+    /// The opened message, to be sealed to the order.
+    clear: Zeroizing<Vec<u8>>,
+}
+
+impl Gateway {
+    /// Takes an order. The answer is given only when order, job, reader counter and nonce are
+    /// durable. The same request again gets the first answer again.
+    ///
+    /// # Errors
+    /// `Refused` with nothing stored, `NonceReused`, or `Unavailable` with nothing stored.
+    pub async fn submit(&self, intent: Intent) -> Result<Accepted, Failure> {
+        if !self.nonces.is_new(intent.signed_at, intent.nonce_digest) {
+            return Err(Failure::NonceReused);
+        }
+        let digest = self.digest(&intent);
+        let name = &intent.client_orderid;
+        if let Some(earlier) = self.store().order_by_name(intent.endpoint.id, name).await? {
+            return self.repeat(&earlier, &digest).await;
+        }
+        intent.endpoint.admit(intent.amount)?;
+        self.admit_callback(&intent)?;
+        let now = self.clock().now();
+        let presented = self.open_card(&intent, now).await?;
+        let new = self.draft(&intent, presented, digest.clone(), now).await?;
+        let accepted = Accepted { order: new.change.order.id, serial: new.change.order.serial };
+        match self.store().accept(new).await? {
+            Acceptance::Saved => {
+                self.bells.jobs.notify_one();
+                self.bells.notices.notify_one();
+                Ok(accepted)
+            }
+            Acceptance::Duplicate(id) => self.repeat_by_id(id, &digest).await,
+            Acceptance::CounterReplayed => Err(Refusal::CounterReplayed.into()),
+            Acceptance::NonceSeen => Err(Failure::NonceReused),
+        }
+    }
+
+    fn admit_callback(&self, intent: &Intent) -> Result<(), Failure> {
+        let Some(CallbackUrl { parameter, url }) = &intent.callback_url else {
+            return Ok(());
+        };
+        let admitted = self.parts.egress.rules().admit(url);
+        admitted.map_err(|error| Refusal::invalid(*parameter, error.to_string()))?;
+        Ok(())
+    }
+
+    fn digest(&self, intent: &Intent) -> String {
+        let kind = ("kind", intent.kind.name());
+        let fields = intent.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.parts.keys.request_digest(std::iter::once(kind).chain(fields))
+    }
+
+    async fn repeat_by_id(&self, id: OrderId, digest: &str) -> Result<Accepted, Failure> {
+        let earlier = self.store().order(id).await?;
+        let earlier = earlier.ok_or_else(|| Failure::Internal(format!("order {id} vanished")))?;
+        self.repeat(&earlier, digest).await
+    }
+
+    /// The answer to a request whose order exists: the first answer if it is the same request.
+    async fn repeat(&self, earlier: &Order, digest: &str) -> Result<Accepted, Failure> {
+        if self.store().request_digest(earlier.id).await?.as_deref() == Some(digest) {
+            return Ok(Accepted { order: earlier.id, serial: earlier.serial });
+        }
+        Err(Failure::refused(
+            Refusal::DuplicateOrder(earlier.id),
+            "another request opened an order with this client_orderid",
+        ))
+    }
+
+    /// Finds the reader, checks that it may be used, and opens its message.
+    async fn open_card(&self, intent: &Intent, now: Millis) -> Result<Presented, Failure> {
+        if !matches!(intent.encrypted_type.as_str(), "sim" | "spire") {
+            return Err(Refusal::UnsupportedEncryptedType.into());
+        }
+        let container = Container::parse(&intent.encrypted_data)
+            .map_err(|error| Failure::refused(Refusal::InvalidEncryptedData, error.to_string()))?;
+        let serial = container.serial.as_str();
+        let reader = self.store().reader(serial).await?.ok_or_else(|| {
+            Failure::refused(Refusal::ReaderNotRegistered, format!("no reader {serial}"))
+        })?;
+        reader.admit(&intent.endpoint).map_err(|refusal| {
+            Failure::refused(refusal, format!("reader {serial}, state {}", reader.state.name()))
+        })?;
+        let ksn = container.ksn;
+        if ksn.key_set_id() != reader.key_set_prefix {
+            let cause = format!(
+                "KSN {ksn} is not of the reader's key set {}",
+                hex::encode_upper(reader.key_set_prefix)
+            );
+            return Err(Failure::refused(Refusal::UnknownKeySet, cause));
+        }
+        let counter = i64::from(ksn.counter());
+        reader.admit_counter(counter).map_err(|refusal| {
+            let last = reader.last_counter;
+            Failure::refused(refusal, format!("counter {counter} after {last} of reader {serial}"))
+        })?;
+        let base_key = self.base_key(reader.key_set).await?;
+        let clear = open(&container, &base_key.initial_key(serial), intent.amount)
+            .map_err(|error| Failure::refused(Refusal::DecryptionFailed, error.to_string()))?;
+        let card = ClearCard::parse(&clear).map_err(|error| refuse_card(&error))?;
+        let today = DateTime::from_timestamp_millis(now).unwrap_or_default();
+        let month = (today.year(), today.month());
+        check_inside(&card, container.entry_mode, intent.amount, month)
+            .map_err(|error| refuse_inside(&error))?;
+        let facts = CardFacts {
+            bin: card.pan.first_six().to_owned(),
+            last_four: card.pan.last_four().to_owned(),
+            expiry: card.expiry,
+            brand: card.pan.brand(),
+            hash: self.parts.keys.card_hash(&card.pan),
+            cardholder: card.cardholder.clone(),
+            entry_mode: container.entry_mode,
+        };
+        Ok(Presented { reader, counter, facts, clear })
+    }
+
+    async fn draft(
+        &self,
+        intent: &Intent,
+        presented: Presented,
+        request_digest: String,
+        now: Millis,
+    ) -> Result<NewOrder, Failure> {
+        let order = Order {
+            id: self.store().next_order_id().await?,
+            endpoint: intent.endpoint.id,
+            client_orderid: intent.client_orderid.clone(),
+            kind: intent.kind,
+            status: Status::Processing,
+            stage: Stage::Processing,
+            amount: intent.amount,
+            reader: presented.reader.id,
+            card: presented.facts,
+            request: self.complete_facts(intent),
+            serial: self.store().next_serial().await?,
+            outcome: Outcome::default(),
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        };
+        let change = transition::open(order, &intent.endpoint, now);
+        let order = &change.order;
+        let card_sealed = match change.next {
+            Some(_) => Some(self.seal_card(order.id, &presented.clear, now).await?),
+            None => None,
+        };
+        Ok(NewOrder {
+            merchant: intent.merchant.id,
+            job: self.store().next_job_id().await?,
+            notice: Notice::for_order(self.store().next_notice_id().await?, order),
+            request_digest,
+            card_sealed,
+            counter: presented.counter,
+            nonce: NonceMark {
+                bucket: bucket_of(intent.signed_at),
+                digest: hex::encode(intent.nonce_digest),
+            },
+            phone: PhoneSeen {
+                phone_id: intent.facts.phone_id.clone(),
+                sdk_version: intent.sdk_version.clone(),
+            },
+            change,
+        })
+    }
+
+    fn complete_facts(&self, intent: &Intent) -> RequestFacts {
+        let endpoint = &intent.endpoint;
+        RequestFacts {
+            callback_url: match &intent.callback_url {
+                Some(named) => Some(named.url.clone()),
+                None => endpoint.callback_url.clone(),
+            },
+            terminal_id: endpoint.terminal_id.clone(),
+            descriptor: endpoint.descriptor.clone(),
+            receipt_id: self.parts.entropy.uuid(),
+            ..intent.facts.clone()
+        }
+    }
+
+    async fn seal_card(&self, order: OrderId, card: &[u8], now: Millis) -> Result<String, Failure> {
+        let Self { parts, vault, .. } = self;
+        vault
+            .seal(&parts.store, &parts.keys, &parts.entropy, order, card, now)
+            .await
+            .map_err(|error| Failure::Unavailable(error.to_string()))
+    }
+}
+
+fn refuse_card(error: &CardDataError) -> Failure {
+    let refusal = match error {
+        CardDataError::NoCardNumber | CardDataError::BadCardNumber => Refusal::CardNumberInvalid,
+        _ => Refusal::InvalidEncryptedData,
+    };
+    Failure::refused(refusal, error.to_string())
+}
+
+fn refuse_inside(error: &InsideError) -> Failure {
+    let refusal = match error {
+        InsideError::Expired(_) => Refusal::CardExpired,
+        _ => Refusal::CardDataDiffers,
+    };
+    Failure::refused(refusal, error.to_string())
+}

@@ -1,0 +1,47 @@
+//! Merchants and their endpoints, as the rules need them.
+
+use super::ids::{EndpointId, GroupId, MerchantId};
+use super::money::{Amount, Currency};
+use super::refusal::Refusal;
+
+/// One endpoint: the door of one merchant in one currency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Endpoint {
+    pub id: EndpointId,
+    pub merchant: MerchantId,
+    pub group: Option<GroupId>,
+    pub currency: Currency,
+    pub enabled: bool,
+    /// The tables of MAPI 3.2 apply in full, formats included.
+    pub strict_validation: bool,
+    /// Where callbacks go when the request names no address of its own.
+    pub callback_url: Option<String>,
+    /// Smallest and largest amount taken, in minor units, both included.
+    pub amount_limits_minor: (i64, i64),
+    /// The acquirer's name for the terminal, printed on receipts.
+    pub terminal_id: String,
+    /// What the cardholder's statement shows.
+    pub descriptor: String,
+    /// Whether the sandbox plays the acquirer here, so that its magic amounts apply.
+    pub sandbox: bool,
+}
+
+impl Endpoint {
+    /// Whether an order of this amount may be opened here.
+    ///
+    /// # Errors
+    /// Disabled endpoint, foreign currency, amount outside the limits.
+    pub fn admit(&self, amount: Amount) -> Result<(), Refusal> {
+        if !self.enabled {
+            return Err(Refusal::EndpointDisabled);
+        }
+        if amount.currency() != self.currency {
+            return Err(Refusal::CurrencyNotSupported(amount.currency().alpha().to_owned()));
+        }
+        let (least, most) = self.amount_limits_minor;
+        if !(least..=most).contains(&amount.minor()) {
+            return Err(Refusal::AmountOutOfLimits);
+        }
+        Ok(())
+    }
+}

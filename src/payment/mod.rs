@@ -1,0 +1,26 @@
+//! The payment rules, as pure functions: from a state and an event to a [`transition::Change`]
+//! or a [`refusal::Refusal`]. Nothing here reads a clock, rolls dice, waits, or speaks to anyone.
+
+pub mod card;
+pub mod decline;
+pub mod filter;
+pub mod host;
+pub mod ids;
+pub mod ladder;
+pub mod merchant;
+pub mod money;
+pub mod notice;
+pub mod order;
+pub mod reader;
+pub mod refusal;
+pub mod transition;
+
+/// A moment: milliseconds since 1970-01-01 UTC.
+pub type Millis = i64;
+
+/// One second in [`Millis`].
+pub const SECOND: Millis = 1_000;
+/// One minute in [`Millis`].
+pub const MINUTE: Millis = 60 * SECOND;
+/// One hour in [`Millis`].
+pub const HOUR: Millis = 60 * MINUTE;

@@ -1,0 +1,219 @@
+//! The options of `tillgate serve`: defaults, then the file, then the environment. All problems
+//! are reported at once.
+
+use crate::crypto::seal::SealingKey;
+use crate::store::Location;
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Every option with its default and a sentence about it.
+pub const DEFAULTS: &str = include_str!("settings.toml");
+
+/// The acquirer must be given up before a job's lease ends.
+const ACQUIRER_TIMEOUT_MAX_MS: u64 = 45_000;
+
+/// The options as they are written.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    listen: String,
+    database: String,
+    master_key: String,
+    master_key_file: String,
+    public_base_urls: Vec<String>,
+    sandbox: bool,
+    sandbox_host_delay_ms: u64,
+    acquirer_timeout_ms: u64,
+    allow_private_callbacks: bool,
+    jobs_at_once: usize,
+    callbacks_at_once: usize,
+    log: String,
+    log_format: String,
+}
+
+/// The options, checked.
+#[derive(Clone)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub location: Location,
+    /// The key that seals all other keys; its `Debug` shows nothing.
+    pub master_key: Arc<SealingKey>,
+    pub public_base_urls: Vec<String>,
+    pub sandbox: bool,
+    pub sandbox_host_delay: Duration,
+    pub acquirer_timeout: Duration,
+    pub allow_private_callbacks: bool,
+    pub jobs_at_once: usize,
+    pub callbacks_at_once: usize,
+    pub log: LogSettings,
+}
+
+/// How to log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogSettings {
+    pub filter: String,
+    pub json: bool,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), json: false }
+    }
+}
+
+/// Everything that is wrong with the settings, a sentence each.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the settings cannot be used:\n{}", .0.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
+pub struct SettingsError(pub Vec<String>);
+
+impl Settings {
+    /// Reads the settings: defaults, then `file` if given, then the environment, then the
+    /// database of the command line.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn load(file: Option<&Path>, database: Option<&str>) -> Result<Self, SettingsError> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Env::prefixed("TILLGATE_"));
+        if let Some(database) = database {
+            figment = figment.merge(("database", database));
+        }
+        let written: Written = figment.extract().map_err(|error| {
+            SettingsError(error.into_iter().map(|problem| problem.to_string()).collect())
+        })?;
+        written.check()
+    }
+
+    /// The settings of `tillgate dev`: nothing to configure, everything allowed that a developer
+    /// needs on one machine.
+    #[must_use]
+    pub fn for_dev(listen: SocketAddr, location: Location, master_key: SealingKey) -> Self {
+        Self {
+            listen,
+            location,
+            master_key: Arc::new(master_key),
+            public_base_urls: Vec::new(),
+            sandbox: true,
+            sandbox_host_delay: Duration::ZERO,
+            acquirer_timeout: Duration::from_secs(20),
+            allow_private_callbacks: true,
+            jobs_at_once: 64,
+            callbacks_at_once: 64,
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Written {
+    fn check(self) -> Result<Settings, SettingsError> {
+        let mut problems = Vec::new();
+        let mut note = |problem: String| problems.push(problem);
+        let listen = self.listen.parse();
+        if listen.is_err() {
+            note(format!("listen: {:?} is not ADDRESS:PORT", self.listen));
+        }
+        let location = Location::parse(&self.database);
+        if location.is_none() {
+            note("database: use sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned());
+        }
+        let master_key = self.master_key();
+        if let Err(problem) = &master_key {
+            note(problem.clone());
+        }
+        if !(1..=ACQUIRER_TIMEOUT_MAX_MS).contains(&self.acquirer_timeout_ms) {
+            note(format!("acquirer_timeout_ms: 1 to {ACQUIRER_TIMEOUT_MAX_MS}"));
+        }
+        if self.jobs_at_once == 0 || self.callbacks_at_once == 0 {
+            note("jobs_at_once, callbacks_at_once: at least 1".to_owned());
+        }
+        if !matches!(self.log_format.as_str(), "text" | "json") {
+            note("log_format: text or json".to_owned());
+        }
+        for url in &self.public_base_urls {
+            if !url.starts_with("https://") && !url.starts_with("http://") {
+                note(format!("public_base_urls: {url:?} must begin with https:// or http://"));
+            }
+        }
+        let (Ok(listen), Some(location), Ok(master_key), true) =
+            (listen, location, master_key, problems.is_empty())
+        else {
+            return Err(SettingsError(problems));
+        };
+        Ok(Settings {
+            listen,
+            location,
+            master_key: Arc::new(master_key),
+            public_base_urls: self.public_base_urls,
+            sandbox: self.sandbox,
+            sandbox_host_delay: Duration::from_millis(self.sandbox_host_delay_ms),
+            acquirer_timeout: Duration::from_millis(self.acquirer_timeout_ms),
+            allow_private_callbacks: self.allow_private_callbacks,
+            jobs_at_once: self.jobs_at_once,
+            callbacks_at_once: self.callbacks_at_once,
+            log: LogSettings { filter: self.log, json: self.log_format == "json" },
+        })
+    }
+
+    fn master_key(&self) -> Result<SealingKey, String> {
+        let text = if self.master_key.is_empty() && !self.master_key_file.is_empty() {
+            std::fs::read_to_string(&self.master_key_file)
+                .map_err(|error| format!("master_key_file: {}: {error}", self.master_key_file))?
+        } else {
+            self.master_key.clone()
+        };
+        if text.is_empty() {
+            return Err(
+                "master_key: there is none. Make one with `openssl rand -hex 32` and give \
+                        it as TILLGATE_MASTER_KEY, or name a file that holds it as \
+                        TILLGATE_MASTER_KEY_FILE. Keep it: without it nothing sealed in the \
+                        database can be opened"
+                    .to_owned(),
+            );
+        }
+        SealingKey::from_hex(text.trim())
+            .map_err(|_| "master_key: use 64 hex digits (`openssl rand -hex 32`)".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Settings, SettingsError> {
+        let figment = Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text));
+        figment.extract::<Written>().expect("the settings can be read").check()
+    }
+
+    #[test]
+    fn without_a_master_key_the_settings_say_how_to_make_one() {
+        let Err(SettingsError(problems)) = load("") else { panic!("no key was needed") };
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("openssl rand -hex 32"), "{problems:?}");
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let Err(SettingsError(problems)) =
+            load("listen = 'x'\ndatabase = 'y'\nlog_format = 'z'\njobs_at_once = 0")
+        else {
+            panic!("nothing was wrong")
+        };
+        assert_eq!(problems.len(), 5, "{problems:?}");
+    }
+
+    #[test]
+    fn a_key_is_all_that_the_defaults_lack() {
+        let key = "00".repeat(32);
+        let settings = load(&format!("master_key = '{key}'")).unwrap_or_else(|e| panic!("{e}"));
+        assert!(!settings.sandbox && !settings.allow_private_callbacks);
+        assert_eq!(settings.listen.port(), 8080);
+    }
+}

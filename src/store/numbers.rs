@@ -1,0 +1,77 @@
+//! Numbers that are never given out twice, taken from the database in blocks.
+
+use super::{Store, StoreError};
+use crate::payment::ids::{JobId, NoticeId, OrderId, SerialNumber};
+use sqlx::AnyPool;
+use tokio::sync::Mutex;
+
+/// The first number of every kind.
+const FIRST: i64 = 1001;
+
+/// One kind of number. A block that is not used up before a stop is lost: numbers rise, with
+/// gaps, and are spread over the instances that share a database.
+pub(super) struct Numbers {
+    name: &'static str,
+    block: i64,
+    left: Mutex<std::ops::Range<i64>>,
+}
+
+const RESERVE: &str = "\
+    INSERT INTO counters (name, next_value) VALUES ($1, $2) \
+    ON CONFLICT (name) DO UPDATE SET next_value = counters.next_value + $3 \
+    RETURNING next_value";
+
+impl Numbers {
+    pub(super) fn new(name: &'static str, block: i64) -> Self {
+        Self { name, block, left: Mutex::new(0..0) }
+    }
+
+    async fn next(&self, pool: &AnyPool) -> Result<i64, StoreError> {
+        let mut left = self.left.lock().await;
+        if let Some(number) = left.next() {
+            return Ok(number);
+        }
+        let end: i64 = sqlx::query_scalar(RESERVE)
+            .bind(self.name)
+            .bind(FIRST + self.block)
+            .bind(self.block)
+            .fetch_one(pool)
+            .await?;
+        *left = end - self.block..end;
+        left.next().ok_or_else(|| StoreError::Broken("an empty block of numbers".to_owned()))
+    }
+}
+
+impl Store {
+    /// A fresh order id.
+    ///
+    /// # Errors
+    /// When a new block is due and the database does not give one.
+    pub async fn next_order_id(&self) -> Result<OrderId, StoreError> {
+        self.order_ids.next(&self.writes).await.map(OrderId)
+    }
+
+    /// A fresh job id. Errors as [`Store::next_order_id`].
+    ///
+    /// # Errors
+    /// When a new block is due and the database does not give one.
+    pub async fn next_job_id(&self) -> Result<JobId, StoreError> {
+        self.row_ids.next(&self.writes).await.map(JobId)
+    }
+
+    /// A fresh notice id.
+    ///
+    /// # Errors
+    /// When a new block is due and the database does not give one.
+    pub async fn next_notice_id(&self) -> Result<NoticeId, StoreError> {
+        self.row_ids.next(&self.writes).await.map(NoticeId)
+    }
+
+    /// A fresh request serial.
+    ///
+    /// # Errors
+    /// When a new block is due and the database does not give one.
+    pub async fn next_serial(&self) -> Result<SerialNumber, StoreError> {
+        self.serials.next(&self.writes).await.map(SerialNumber)
+    }
+}

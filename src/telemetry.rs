@@ -1,0 +1,34 @@
+//! Logs and metrics. Both are process-wide, so they are set up once and only by the commands.
+
+use crate::settings::LogSettings;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use tracing_subscriber::EnvFilter;
+
+static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Logs to standard error from now on; a second call changes nothing.
+///
+/// # Errors
+/// When the filter is not one.
+pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.filter)?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A logger that is already there stays.
+    let _ = if settings.json {
+        logs.json().flatten_event(true).try_init()
+    } else {
+        logs.with_target(false).try_init()
+    };
+    Ok(())
+}
+
+/// Counts from now on, and answers what renders the counts.
+pub fn start_metrics() -> Option<PrometheusHandle> {
+    if METRICS.get().is_none()
+        && let Ok(handle) = PrometheusBuilder::new().install_recorder()
+    {
+        let _ = METRICS.set(handle);
+    }
+    METRICS.get().cloned()
+}

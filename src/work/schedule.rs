@@ -1,0 +1,30 @@
+//! What happens at certain times. The scheduler only ticks; what is due is decided by the
+//! gateway with its own clock.
+
+use crate::gateway::Gateway;
+use std::sync::Arc;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+/// Every minute, at its first second.
+const EACH_MINUTE: &str = "0 * * * * *";
+
+/// Starts the schedule; it ticks until the scheduler is shut down.
+///
+/// # Errors
+/// When the scheduler does not start.
+pub async fn start(gateway: &Arc<Gateway>) -> Result<JobScheduler, JobSchedulerError> {
+    let scheduler = JobScheduler::new().await?;
+    let gateway = Arc::clone(gateway);
+    let sweep = Job::new_async(EACH_MINUTE, move |_, _| {
+        let gateway = Arc::clone(&gateway);
+        Box::pin(async move {
+            match gateway.sweep().await {
+                Ok(swept) => tracing::debug!(?swept, "swept"),
+                Err(failure) => tracing::warn!(%failure, "cannot sweep now"),
+            }
+        })
+    })?;
+    scheduler.add(sweep).await?;
+    scheduler.start().await?;
+    Ok(scheduler)
+}
