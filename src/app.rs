@@ -88,6 +88,7 @@ impl App {
                 base_urls: settings.public_base_urls.clone().into(),
             },
             ops: Ops { gateway: Arc::clone(&gateway), metrics },
+            entropy: start.entropy.clone(),
             docs: Docs { sandbox: sandbox.is_some() },
             sandbox,
         };
@@ -165,6 +166,7 @@ fn build_gateway(
 #[derive(Clone)]
 struct Doors {
     mapi: Mapi,
+    entropy: Entropy,
     ops: Ops,
     docs: Docs,
     sandbox: Option<Sandbox>,
@@ -176,6 +178,7 @@ fn serve(listener: TcpListener, doors: Doors) -> anyhow::Result<ServerHandle> {
         let doors = doors.clone();
         ActixApp::new()
             .wrap(from_fn(http::observe))
+            .app_data(web::Data::new(doors.entropy))
             .app_data(web::Data::new(doors.mapi))
             .app_data(web::Data::new(doors.ops))
             .app_data(web::Data::new(doors.docs))

@@ -47,7 +47,7 @@ pub(super) struct DevArguments {
     /// The port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME
+    /// The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`
     #[arg(long, default_value = "sqlite:tillgate.db", conflicts_with = "ephemeral")]
     db: String,
     /// Use a temporary database and forget it at the end

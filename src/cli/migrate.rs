@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Args)]
 pub(super) struct MigrateArguments {
-    /// sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME
+    /// The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`
     #[arg(long, env = "TILLGATE_DATABASE", default_value = "sqlite:tillgate.db")]
     db: String,
 }

@@ -13,7 +13,7 @@ pub(super) struct ServeArguments {
     /// A settings file (TOML); see src/settings.toml for every option
     #[arg(long)]
     settings: Option<PathBuf>,
-    /// sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME; outranks file and environment
+    /// The database, `sqlite:PATH` or `postgres://...`; outranks file and environment
     #[arg(long)]
     db: Option<String>,
 }

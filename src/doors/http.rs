@@ -1,12 +1,13 @@
 //! What all HTTP doors share: reading a body within limits, the request id, and the log line.
 
+use crate::clock::Entropy;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::Next;
-use actix_web::web::{Bytes, BytesMut, Payload};
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::web::{Bytes, BytesMut, Data, Payload};
+use actix_web::{Error, HttpRequest, HttpResponse};
 use futures_util::StreamExt;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
@@ -84,28 +85,24 @@ pub fn unavailable() -> HttpResponse {
         .body("temporarily unavailable, try again\n")
 }
 
-/// The id of a request, as all its log lines carry it.
-#[derive(Clone)]
-struct RequestId(String);
-
 /// Gives each request an id (the client's own, if it sends a decent one), writes one log line
 /// for it, and counts it.
 ///
 /// # Errors
 /// Those of the service inside.
 pub async fn observe<B: MessageBody + 'static>(
+    entropy: Data<Entropy>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let id = RequestId(request_id(&request));
-    request.extensions_mut().insert(id.clone());
+    let id = request_id(&request, &entropy);
     let method = request.method().clone();
     let path = request.path().to_owned();
-    let span = tracing::info_span!("request", id = %id.0, %method, path);
+    let span = tracing::info_span!("request", id, %method, path);
     let started = Instant::now();
     let response = next.call(request).instrument(span.clone()).await;
     let mut response = response?.map_into_boxed_body();
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
+    if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
@@ -125,11 +122,11 @@ fn record(span: &tracing::Span, status: StatusCode, took: Duration, route: Strin
 }
 
 /// A client's id is kept when it is short and plain, so that it cannot forge log lines.
-fn request_id(request: &ServiceRequest) -> String {
+fn request_id(request: &ServiceRequest, entropy: &Entropy) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let decent = |id: &&str| {
         (1..=64).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
-    given.filter(decent).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
+    given.filter(decent).map_or_else(|| entropy.uuid(), str::to_owned)
 }

@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 
 /// One key for each purpose, so that nothing sealed for one opens under another.
 pub struct Keys {
-    control_keys: SealingKey,
-    base_keys: SealingKey,
-    card_keys: SealingKey,
-    card_hash: SealingKey,
-    request_digest: SealingKey,
+    controls: SealingKey,
+    bases: SealingKey,
+    vault: SealingKey,
+    hashes: SealingKey,
+    digests: SealingKey,
 }
 
 impl Keys {
@@ -21,18 +21,18 @@ impl Keys {
     #[must_use]
     pub fn derive(master: &SealingKey) -> Self {
         Self {
-            control_keys: master.derive("control keys"),
-            base_keys: master.derive("base keys"),
-            card_keys: master.derive("card keys"),
-            card_hash: master.derive("card hash"),
-            request_digest: master.derive("request digest"),
+            controls: master.derive("control keys"),
+            bases: master.derive("base keys"),
+            vault: master.derive("card keys"),
+            hashes: master.derive("card hash"),
+            digests: master.derive("request digest"),
         }
     }
 
     /// Seals a merchant's control key for the registry.
     #[must_use]
     pub fn seal_control_key(&self, of: MerchantId, key: &str, entropy: &Entropy) -> Vec<u8> {
-        self.control_keys.seal(key.as_bytes(), &format!("merchant {of}"), entropy.bytes())
+        self.controls.seal(key.as_bytes(), &format!("merchant {of}"), entropy.bytes())
     }
 
     /// Opens a merchant's control key.
@@ -44,7 +44,7 @@ impl Keys {
         of: MerchantId,
         sealed: &[u8],
     ) -> Result<Zeroizing<String>, SealError> {
-        let opened = self.control_keys.open(sealed, &format!("merchant {of}"))?;
+        let opened = self.controls.open(sealed, &format!("merchant {of}"))?;
         let text = std::str::from_utf8(&opened).map_err(|_| SealError::Content)?;
         Ok(Zeroizing::new(text.to_owned()))
     }
@@ -52,7 +52,7 @@ impl Keys {
     /// Seals a key set's base key for the registry.
     #[must_use]
     pub fn seal_base_key(&self, of: KeySetId, key: &[u8; 32], entropy: &Entropy) -> Vec<u8> {
-        self.base_keys.seal(key, &format!("key set {of}"), entropy.bytes())
+        self.bases.seal(key, &format!("key set {of}"), entropy.bytes())
     }
 
     /// Opens a key set's base key.
@@ -60,25 +60,25 @@ impl Keys {
     /// # Errors
     /// When it was sealed under another master key or is damaged.
     pub fn open_base_key(&self, of: KeySetId, sealed: &[u8]) -> Result<Bdk, SealError> {
-        let opened = self.base_keys.open(sealed, &format!("key set {of}"))?;
+        let opened = self.bases.open(sealed, &format!("key set {of}"))?;
         let bytes: &[u8; 32] = opened.as_slice().try_into().map_err(|_| SealError::Content)?;
         Ok(Bdk::from_bytes(*bytes))
     }
 
     /// The key under which the short-lived card keys lie in the database.
     pub(super) fn card_keys(&self) -> &SealingKey {
-        &self.card_keys
+        &self.vault
     }
 
     /// The keyed hash by which equal cards are recognised; 40 lower-case hex digits.
     #[must_use]
     pub fn card_hash(&self, pan: &Pan) -> String {
-        self.card_hash.card_hash(pan)
+        self.hashes.card_hash(pan)
     }
 
     /// A keyed digest over the fields of a request; 32 lower-case hex digits.
     #[must_use]
     pub fn request_digest<'a>(&self, fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-        self.request_digest.digest(fields.flat_map(|(name, value)| [name, value]))
+        self.digests.digest(fields.flat_map(|(name, value)| [name, value]))
     }
 }

@@ -161,11 +161,10 @@ impl Gateway {
         let base_key = self.base_key(reader.key_set).await?;
         let clear = open(&container, &base_key.initial_key(serial), intent.amount)
             .map_err(|error| Failure::refused(Refusal::DecryptionFailed, error.to_string()))?;
-        let card = ClearCard::parse(&clear).map_err(|error| refuse_card(&error))?;
+        let card = ClearCard::parse(&clear).map_err(refuse_card)?;
         let today = DateTime::from_timestamp_millis(now).unwrap_or_default();
         let month = (today.year(), today.month());
-        check_inside(&card, container.entry_mode, intent.amount, month)
-            .map_err(|error| refuse_inside(&error))?;
+        check_inside(&card, container.entry_mode, intent.amount, month).map_err(refuse_inside)?;
         let facts = CardFacts {
             bin: card.pan.first_six().to_owned(),
             last_four: card.pan.last_four().to_owned(),
@@ -250,7 +249,7 @@ impl Gateway {
     }
 }
 
-fn refuse_card(error: &CardDataError) -> Failure {
+fn refuse_card(error: CardDataError) -> Failure {
     let refusal = match error {
         CardDataError::NoCardNumber | CardDataError::BadCardNumber => Refusal::CardNumberInvalid,
         _ => Refusal::InvalidEncryptedData,
@@ -258,7 +257,7 @@ fn refuse_card(error: &CardDataError) -> Failure {
     Failure::refused(refusal, error.to_string())
 }
 
-fn refuse_inside(error: &InsideError) -> Failure {
+fn refuse_inside(error: InsideError) -> Failure {
     let refusal = match error {
         InsideError::Expired(_) => Refusal::CardExpired,
         _ => Refusal::CardDataDiffers,

@@ -31,7 +31,7 @@ pub fn inquiry_wait(round: u32) -> Option<Millis> {
 pub fn reversal_wait(round: u32) -> Millis {
     match round {
         0 => 0,
-        _ => (5 * SECOND << (round - 1).min(16)).min(REVERSAL_WAIT_MAX),
+        _ => ((5 * SECOND) << (round - 1).min(16)).min(REVERSAL_WAIT_MAX),
     }
 }
 

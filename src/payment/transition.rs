@@ -105,10 +105,10 @@ pub struct IllegalEvent {
 /// Opens an accepted order: the filter ends it at once or the acquirer is asked next.
 #[must_use]
 pub fn open(order: Order, endpoint: &Endpoint, now: Millis) -> Change {
-    match filter::judge(endpoint, order.amount) {
-        Some(reason) => finish(order, (Status::Filtered, Stage::Filtered), refused(reason), now),
-        None => proceed(order, Step::Authorise { round: 0 }, now, now),
+    if let Some(reason) = filter::judge(endpoint, order.amount) {
+        return finish(order, (Status::Filtered, Stage::Filtered), refused(reason), now);
     }
+    proceed(order, Step::Authorise { round: 0 }, now, now)
 }
 
 /// What follows when `event` happens to the order.
@@ -161,16 +161,12 @@ fn decide(order: Order, answer: HostAnswer, now: Millis) -> Change {
 
 /// Sends again after a while, or gives up: nothing ever reached the acquirer, so nothing moved.
 fn resend(order: Order, round: u32, now: Millis) -> Change {
-    match ladder::resend_wait(round) {
-        Some(wait) => {
-            let step = Step::Authorise { round: round.saturating_add(1) };
-            proceed(order, step, now + wait, now)
-        }
-        None => {
-            let outcome = refused(decline::ACQUIRER_UNREACHABLE);
-            finish(order, (Status::Declined, Stage::Declined), outcome, now)
-        }
+    if let Some(wait) = ladder::resend_wait(round) {
+        let step = Step::Authorise { round: round.saturating_add(1) };
+        return proceed(order, step, now + wait, now);
     }
+    let outcome = refused(decline::ACQUIRER_UNREACHABLE);
+    finish(order, (Status::Declined, Stage::Declined), outcome, now)
 }
 
 /// Asks (again), or gives up asking: then the outcome is unknown and the reversal begins.

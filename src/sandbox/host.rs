@@ -69,21 +69,6 @@ impl SandboxHost {
             tokio::time::sleep(self.delay).await;
         }
     }
-
-    fn decision(&self, reference: &Reference, response_code: &str) -> HostAnswer {
-        let id = reference.order.0;
-        let approved = response_code == APPROVED;
-        HostAnswer {
-            response_code: response_code.to_owned(),
-            approval_code: approved.then(|| approval_code(id)),
-            rrn: Some(format!("P{id:0>11}")),
-            processor_tx_id: Some(format!("PNTEST-{id}")),
-        }
-    }
-
-    fn approve(&self, reference: &Reference) -> HostAnswer {
-        self.decision(reference, APPROVED)
-    }
 }
 
 impl Book {
@@ -115,8 +100,8 @@ impl Acquirer for SandboxHost {
         self.book().open(reference.order, self.clock.now()).requests += 1;
         self.think().await;
         match for_amount(reference.amount.minor()) {
-            Scenario::Approve => Ok(Authorisation::Answered(self.approve(reference))),
-            Scenario::Decline(code) => Ok(Authorisation::Answered(self.decision(reference, code))),
+            Scenario::Approve => Ok(Authorisation::Answered(decision(reference, APPROVED))),
+            Scenario::Decline(code) => Ok(Authorisation::Answered(decision(reference, code))),
             Scenario::LoseAnswer => Err(Fault::Unknown("the line went dead".to_owned())),
             Scenario::ApproveLate(after) => Ok(Authorisation::Pending { ask_after: after }),
         }
@@ -129,11 +114,12 @@ impl Acquirer for SandboxHost {
         };
         let waited = self.clock.now() - entry.received_at;
         Ok(match for_amount(reference.amount.minor()) {
-            Scenario::Approve => Inquiry::Answered(self.approve(reference)),
-            Scenario::Decline(code) => Inquiry::Answered(self.decision(reference, code)),
-            Scenario::LoseAnswer => Inquiry::Undecided,
-            Scenario::ApproveLate(after) if waited + SECOND < after => Inquiry::Undecided,
-            Scenario::ApproveLate(_) => Inquiry::Answered(self.approve(reference)),
+            Scenario::Approve => Inquiry::Answered(decision(reference, APPROVED)),
+            Scenario::Decline(code) => Inquiry::Answered(decision(reference, code)),
+            Scenario::ApproveLate(after) if waited + SECOND >= after => {
+                Inquiry::Answered(decision(reference, APPROVED))
+            }
+            Scenario::LoseAnswer | Scenario::ApproveLate(_) => Inquiry::Undecided,
         })
     }
 
@@ -150,6 +136,17 @@ impl Acquirer for SandboxHost {
         }
         entry.reversed = true;
         Ok(())
+    }
+}
+
+fn decision(reference: &Reference, response_code: &str) -> HostAnswer {
+    let id = reference.order.0;
+    let approved = response_code == APPROVED;
+    HostAnswer {
+        response_code: response_code.to_owned(),
+        approval_code: approved.then(|| approval_code(id)),
+        rrn: Some(format!("P{id:0>11}")),
+        processor_tx_id: Some(format!("PNTEST-{id}")),
     }
 }
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, AnyPool, Row, Transaction};
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -138,7 +138,7 @@ impl Writer {
             // A writer that has ended already needs no stopping.
             let _ = lane.send(Write::Stop).await;
         }
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(|e| e.into_inner()));
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             let _ = task.await;
         }
@@ -151,8 +151,8 @@ impl Writer {
         write: impl FnOnce(Reply<T>) -> Write,
     ) -> Result<T, StoreError> {
         let (reply, result) = oneshot::channel();
-        let lane = key.unsigned_abs() as usize % self.lanes.len();
-        self.lanes[lane]
+        let lane = key.rem_euclid(i64::try_from(self.lanes.len()).unwrap_or(1));
+        self.lanes[usize::try_from(lane).unwrap_or(0)]
             .try_send(write(reply))
             .map_err(|_| StoreError::Busy("too many changes are waiting".to_owned()))?;
         result.await.unwrap_or_else(|_| Err(StoreError::Busy("the writer has stopped".to_owned())))

@@ -24,7 +24,7 @@ pub struct Signed {
     pub endpoint: Arc<Endpoint>,
     pub nonce_digest: [u8; 16],
     /// The signature's own time stamp.
-    pub signed_at: Millis,
+    pub stamped_at: Millis,
 }
 
 /// Why a request does not count as signed. For the log, never for the wire.
@@ -71,13 +71,13 @@ pub async fn authenticate(
     if header.method != HMAC_SHA1 {
         return Err(Unsigned::Method);
     }
-    let signed_at = check_clock(header.timestamp, gateway.clock().now())?;
+    let stamped_at = check_clock(header.timestamp, gateway.clock().now())?;
     check_signature(&header, &merchant.control_key, base_urls, request, form)?;
     Ok(Signed {
         nonce_digest: nonce_digest(&header.consumer_key, &header.nonce, header.timestamp),
         merchant,
         endpoint: found,
-        signed_at,
+        stamped_at,
     })
 }
 

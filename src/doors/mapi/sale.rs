@@ -196,7 +196,7 @@ impl SaleForm {
             sdk_version: self.sdk_version,
             fields: signed_fields(form),
             nonce_digest: signed.nonce_digest,
-            signed_at: signed.signed_at,
+            signed_at: signed.stamped_at,
         })
     }
 }

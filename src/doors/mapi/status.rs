@@ -29,7 +29,7 @@ pub struct StatusForm {
     #[serde(rename = "by-request-sn")]
     #[validate(length(max = 36, message = "longer than 36 characters"))]
     by_request_sn: Option<String>,
-    /// SHA-1 of login, client_orderid, orderid and the control key.
+    /// SHA-1 of `login`, `client_orderid`, `orderid` and the control key.
     #[validate(length(max = 128, message = "longer than 128 characters"))]
     control: String,
 }

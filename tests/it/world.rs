@@ -1,0 +1,340 @@
+//! The world of a scenario: the whole program on a fresh database with a clock that stands
+//! still, and the people around it: a merchant's app, a virtual reader, a receiver of callbacks.
+//!
+//! Workers run only when [`World::settle`] steps them. When a scenario ends, the world checks
+//! what must hold after every scenario: nothing is left to do, and no card number was written to
+//! the database or to a log.
+
+use crate::database::{Database, Engine, engines};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+use tillgate::app::{App, Start};
+use tillgate::cli::{ReadyLine, enrol_sandbox};
+use tillgate::clock::{Clock, Entropy};
+use tillgate::crypto::oauth::authorize;
+use tillgate::crypto::oauth_header::Header;
+use tillgate::crypto::seal::SealingKey;
+use tillgate::crypto::sign::status_control;
+use tillgate::gateway::Gateway;
+use tillgate::payment::ids::OrderId;
+use tillgate::payment::{Millis, SECOND};
+use tillgate::sandbox::host::SandboxHost;
+use tillgate::settings::Settings;
+
+/// 2026-11-21 12:00:00 UTC: when every scenario begins.
+pub const NOON: Millis = 1_795_262_400_000;
+
+/// The card of every swipe that names no other.
+pub const PAN: &str = "4444555566661111";
+
+/// The fields of a form.
+pub type Fields = Vec<(String, String)>;
+
+/// Runs a scenario on each database.
+pub async fn scenario(story: impl AsyncFn(&World)) {
+    for engine in engines() {
+        let world = World::start(engine).await;
+        story(&world).await;
+        world.end().await;
+    }
+}
+
+pub struct World {
+    pub database: Database,
+    pub clock: Clock,
+    pub ready: ReadyLine,
+    pub http: reqwest::Client,
+    app: App,
+    entropy: Entropy,
+}
+
+/// An HTTP answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Answer {
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let header =
+            |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+                (name.to_string(), value.to_str().unwrap().to_owned())
+            };
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().iter().map(header).collect(),
+            body: response.text().await.unwrap(),
+        }
+    }
+
+    /// The value of a pair; panics when the answer has none, showing the answer.
+    pub fn get(&self, name: &str) -> String {
+        self.find(name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    pub fn find(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.body.as_bytes());
+        let found = pairs.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.trim_end_matches('\n').to_owned())
+    }
+
+    /// `type`, `error-code` and `error-message` in one line.
+    pub fn refusal(&self) -> String {
+        format!("{} {} {}", self.get("type"), self.get("error-code"), self.get("error-message"))
+    }
+
+    pub fn order(&self) -> String {
+        assert_eq!(self.get("type"), "async-response", "{self:?}");
+        self.get("paynet-order-id")
+    }
+}
+
+impl World {
+    pub async fn start(engine: Engine) -> Self {
+        let database = Database::create(engine).await;
+        let clock = Clock::manual(NOON);
+        let (app, ready) = open(&database, &clock, Entropy::seeded(7)).await;
+        Self { database, clock, ready, http: client(), app, entropy: Entropy::seeded(42) }
+    }
+
+    /// Stops the program and starts it again on the same database.
+    pub async fn restart(self) -> Self {
+        self.app.stop().await;
+        let (app, ready) = open(&self.database, &self.clock, Entropy::seeded(8)).await;
+        Self { app, ready, ..self }
+    }
+
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        self.app.gateway()
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub fn host(&self) -> &SandboxHost {
+        self.app.host().unwrap()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.ready.base_url)
+    }
+
+    pub fn reader(&self) -> &str {
+        &self.ready.readers[0].serial
+    }
+
+    /// Takes every step and delivers every callback that is due, until nothing is.
+    pub async fn settle(&self) {
+        loop {
+            let jobs = self.gateway().claim_jobs(100).await.unwrap();
+            let notices = self.gateway().claim_notices(100).await.unwrap();
+            if jobs.is_empty() && notices.is_empty() {
+                return;
+            }
+            for job in jobs {
+                self.gateway().take_step(job).await.unwrap();
+            }
+            for notice in notices {
+                self.gateway().deliver(notice).await.unwrap();
+            }
+        }
+    }
+
+    /// Lets time pass, then does what has fallen due.
+    pub async fn pass(&self, time: Millis) {
+        self.clock.advance(time);
+        self.settle().await;
+    }
+
+    /// Holds a card to the virtual reader; `more` are further fields of the request.
+    pub async fn swipe(&self, amount: &str, more: serde_json::Value) -> String {
+        self.swipe_at(self.reader(), amount, more).await
+    }
+
+    pub async fn swipe_at(&self, reader: &str, amount: &str, more: serde_json::Value) -> String {
+        let mut request = serde_json::json!({ "amount": amount, "currency": "RUB" });
+        for (name, value) in more.as_object().unwrap() {
+            request[name] = value.clone();
+        }
+        let url = self.url(&format!("/sandbox/readers/{reader}/swipe"));
+        let answer = Answer::of(self.http.post(url).json(&request)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let swiped: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        swiped["encrypted_data"].as_str().unwrap().to_owned()
+    }
+
+    /// A sale's form as the shipped SDK fills it in, with a fresh swipe.
+    pub async fn sale_form(&self, client_orderid: &str, amount: &str) -> Fields {
+        let encrypted_data = self.swipe(amount, serde_json::json!({})).await;
+        self.form_with(client_orderid, amount, &encrypted_data)
+    }
+
+    pub fn form_with(&self, client_orderid: &str, amount: &str, encrypted_data: &str) -> Fields {
+        let phone = "F5769D0E-DD15-459B-AED1-E1F9F05A2495";
+        [
+            ("currency", "RUB"),
+            ("client_orderid", client_orderid),
+            ("amount", amount),
+            ("encrypted-data", encrypted_data),
+            ("encrypted-type", "sim"),
+            ("phone-id", phone),
+            ("order_desc", "no-description"),
+            ("phone", phone),
+            ("email", "v-0.2.32-4"),
+            ("address1", "no-address"),
+            ("ipaddress", "127.0.0.1"),
+            ("zip_code", "123000"),
+            ("city", "Moscow"),
+            ("country", "RU"),
+            ("sdk-version", "0.2.32-4"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// Sends a signed sale.
+    pub async fn sale(&self, form: &Fields) -> Answer {
+        self.post_signed("/mapi/v1/sale/1111", form).await
+    }
+
+    /// Makes a sale of this amount, and answers its order id.
+    pub async fn sell(&self, client_orderid: &str, amount: &str) -> String {
+        let form = self.sale_form(client_orderid, amount).await;
+        self.sale(&form).await.order()
+    }
+
+    pub fn authorization(&self, url: &str, form: &Fields) -> String {
+        let stamp = (self.clock.now() / SECOND).unsigned_abs();
+        let header = Header::unsigned(&self.ready.login, &self.entropy.uuid(), stamp);
+        authorize(&header, &self.ready.control_key, "POST", url, form).unwrap()
+    }
+
+    pub async fn post_signed(&self, path: &str, form: &Fields) -> Answer {
+        let authorization = self.authorization(&self.url(path), form);
+        self.post_with(path, form, &authorization).await
+    }
+
+    pub async fn post_with(&self, path: &str, form: &Fields, authorization: &str) -> Answer {
+        let request = self.http.post(self.url(path)).header("Authorization", authorization);
+        Answer::of(request.form(form)).await
+    }
+
+    pub async fn post(&self, path: &str, form: &Fields) -> Answer {
+        Answer::of(self.http.post(self.url(path)).form(form)).await
+    }
+
+    /// The form of a status question.
+    pub fn status_form(&self, client_orderid: &str, order: &str) -> Fields {
+        let ReadyLine { login, control_key, .. } = &self.ready;
+        let control = status_control(login, client_orderid, order, control_key);
+        let mut form = vec![
+            ("login".to_owned(), login.clone()),
+            ("client_orderid".to_owned(), client_orderid.to_owned()),
+            ("control".to_owned(), control),
+        ];
+        if !order.is_empty() {
+            form.push(("orderid".to_owned(), order.to_owned()));
+        }
+        form
+    }
+
+    pub async fn status(&self, client_orderid: &str, order: &str) -> Answer {
+        self.post("/api/v2/status/1111", &self.status_form(client_orderid, order)).await
+    }
+
+    /// The callbacks that the built-in inbox received, oldest first: their queries.
+    pub async fn callbacks(&self) -> Vec<BTreeMap<String, String>> {
+        let answer = Answer::of(self.http.get(self.url("/sandbox/callbacks"))).await;
+        let list: Vec<serde_json::Value> = serde_json::from_str(&answer.body).unwrap();
+        list.into_iter().map(|one| serde_json::from_value(one["query"].clone()).unwrap()).collect()
+    }
+
+    async fn end(self) {
+        self.settle().await;
+        let Self { database, app, .. } = self;
+        app.stop().await;
+        let dump = database.dump().await;
+        assert!(!contains(&dump, PAN.as_bytes()), "a card number is in the database");
+        assert!(!contains(&logged(), PAN.as_bytes()), "a card number is in the log");
+        database.remove().await;
+    }
+}
+
+/// The order id as the program's own type.
+pub fn order_id(text: &str) -> OrderId {
+    OrderId(text.parse().unwrap())
+}
+
+/// A copy of the form with one field changed, or taken away.
+pub fn with(form: &Fields, name: &str, value: Option<&str>) -> Fields {
+    let mut changed: Fields = form.iter().filter(|(known, _)| known != name).cloned().collect();
+    changed.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    changed
+}
+
+pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+async fn open(database: &Database, clock: &Clock, entropy: Entropy) -> (App, ReadyLine) {
+    capture_log();
+    let key = SealingKey::from_bytes([9; 32]);
+    let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let settings = Settings::for_dev(listen, database.location.clone(), key);
+    let start = Start {
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        workers: false,
+        sandbox_login: Some("sandbox".to_owned()),
+    };
+    let app = App::start(settings, start).await.unwrap();
+    let base_url = format!("http://{}", app.address());
+    let ready = enrol_sandbox(app.gateway(), &entropy, &base_url).await.unwrap();
+    (app, ready)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clients of the scenarios")]
+fn client() -> reqwest::Client {
+    let redirects = reqwest::redirect::Policy::none();
+    reqwest::Client::builder().no_proxy().redirect(redirects).build().unwrap()
+}
+
+static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
+
+#[derive(Clone)]
+struct LogWriter(Arc<Mutex<Vec<u8>>>);
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything that was logged so far, by all scenarios of this process.
+pub fn logged() -> Vec<u8> {
+    LOG.get().map_or_else(Vec::new, |log| log.lock().unwrap().clone())
+}
+
+fn capture_log() {
+    LOG.get_or_init(|| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let writer = LogWriter(Arc::clone(&log));
+        tracing_subscriber::fmt()
+            .with_env_filter("debug,sqlx=info,hyper=info")
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    });
+}
