@@ -34,6 +34,11 @@ impl Gateway {
     pub async fn take_step(&self, job: Job) -> Result<(), Failure> {
         let order = self.store().order(job.order).await?;
         let order = order.ok_or_else(|| Failure::Internal(format!("no order {}", job.order)))?;
+        if order.status.is_final() {
+            // The worker whose lease ran out was not dead, only slow.
+            tracing::debug!(order = %order.id, "already final, nothing to do");
+            return Ok(());
+        }
         let event = match job.step {
             Step::Authorise { round } => self.authorise(&order, round, job.claims > 1).await?,
             Step::Inquire { round } => self.inquire(&order, round).await,

@@ -255,7 +255,8 @@ impl World {
         list.into_iter().map(|one| serde_json::from_value(one["query"].clone()).unwrap()).collect()
     }
 
-    async fn end(self) {
+    /// Checks what must hold after every scenario, and removes the database.
+    pub async fn end(self) {
         self.settle().await;
         let Self { database, app, .. } = self;
         app.stop().await;

@@ -19,13 +19,14 @@ export function binary() {
  */
 export async function withSandbox(work) {
   const child = spawn(binary(), ["dev", "--ephemeral", "--port", "0", "--json", "--log", "warn"], {
+    env: { ...process.env, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   const ended = new Promise((resolve) => {
     child.once("error", (error) => resolve(`cannot start: ${error.message}`));
-    child.once("exit", (code, signal) => resolve(code ?? signal));
+    child.once("close", (code, signal) => resolve(code ?? signal));
   });
   let log = "";
   child.stderr.on("data", (text) => (log += text));

@@ -8,7 +8,7 @@ const collection = load("../../postman/tillgate.postman_collection.json");
 const environment = load("../../postman/sandbox.postman_environment.json");
 
 /** How many different assertions the collection has; polling repeats some of them. */
-const ASSERTIONS = 0;
+const ASSERTIONS = 83;
 
 /** The committed environment with what this sandbox printed. */
 function environmentOf(ready) {
@@ -35,23 +35,31 @@ function runCollection(ready) {
     timeout: 120_000,
     timeoutRequest: 30_000,
   };
+  // The summary does not know of scripts that threw while something was still under way.
+  const thrown = [];
   return new Promise((resolve, reject) => {
-    newman.run(options, (error, summary) => (error ? reject(error) : resolve(summary)));
+    newman
+      .run(options, (error, summary) => {
+        if (error) reject(error);
+        else resolve({ run: summary.run, thrown });
+      })
+      .on("exception", (_, { error }) => thrown.push(error));
   });
 }
 
 /** What passed, by request and sentence, and what failed, in words. */
-function judge({ run }) {
+function judge({ run, thrown }) {
   const passed = new Set();
   for (const { item, assertions = [] } of run.executions) {
     for (const { assertion, error, skipped } of assertions) {
       if (!error && !skipped) passed.add(`${item.name}: ${assertion}`);
     }
   }
-  // Failed assertions, and also requests that got no answer and scripts that threw.
+  // Failed assertions, requests that got no answer, and scripts that threw.
   const failed = run.failures.map(({ source, error }) => {
     return `${source?.name ?? "the run"}: ${error.test ?? error.name}: ${error.message}`;
   });
+  failed.push(...thrown.map((error) => `a script: ${error.name}: ${error.message}`));
   if (run.error) failed.push(`the run broke off: ${run.error.message}`);
   if (passed.size < ASSERTIONS && failed.length === 0) {
     failed.push(`only ${passed.size} of ${ASSERTIONS} assertions were made`);
