@@ -79,6 +79,10 @@ impl Gateway {
         let digest = self.digest(&intent);
         let name = &intent.client_orderid;
         if let Some(earlier) = self.store().order_by_name(intent.endpoint.id, name).await? {
+            // A repeat makes no order, so the nonce is looked up here instead of there.
+            if self.store().has_nonce(&nonce_mark(&intent)).await? {
+                return Err(Failure::NonceReused);
+            }
             return self.repeat(&earlier, &digest).await;
         }
         intent.endpoint.admit(intent.amount)?;
@@ -214,10 +218,7 @@ impl Gateway {
             request_digest,
             card_sealed,
             counter: presented.counter,
-            nonce: NonceMark {
-                bucket: bucket_of(intent.signed_at),
-                digest: hex::encode(intent.nonce_digest),
-            },
+            nonce: nonce_mark(intent),
             phone: PhoneSeen {
                 phone_id: intent.facts.phone_id.clone(),
                 sdk_version: intent.sdk_version.clone(),
@@ -246,6 +247,13 @@ impl Gateway {
             .seal(&parts.store, &parts.keys, &parts.entropy, order, card, now)
             .await
             .map_err(|error| Failure::Unavailable(error.to_string()))
+    }
+}
+
+fn nonce_mark(intent: &Intent) -> NonceMark {
+    NonceMark {
+        bucket: bucket_of(intent.signed_at),
+        digest: hex::encode(intent.nonce_digest),
     }
 }
 

@@ -1,1 +1,438 @@
+//! What the store promises, on every database: the same suite runs on each.
 
+use crate::database::{Database, Engine, engines};
+use futures_util::future::join_all;
+use std::collections::HashSet;
+use std::sync::Arc;
+use tillgate::payment::card::{Brand, CardFacts, EntryMode, Expiry};
+use tillgate::payment::host::HostAnswer;
+use tillgate::payment::ids::{
+    EndpointId, JobId, KeySetId, MerchantId, NoticeId, OrderId, ReaderId, SerialNumber,
+};
+use tillgate::payment::merchant::Endpoint;
+use tillgate::payment::money::{Amount, Currency};
+use tillgate::payment::notice::{Attempt, Notice};
+use tillgate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
+use tillgate::payment::reader::{Reader, ReaderState};
+use tillgate::payment::transition::{Event, Step, apply, open};
+use tillgate::store::{
+    Acceptance, Advance, JobRef, KeySetRecord, Location, MerchantRecord, NewOrder, NonceMark,
+    NoticeResult, PhoneSeen, Store, StoreError,
+};
+
+const LEASE: i64 = 1_000;
+
+/// One database with two stores on PostgreSQL, where several instances share it, and one store
+/// under two names on SQLite, where one process owns the file.
+struct Shelf {
+    database: Database,
+    first: Arc<Store>,
+    second: Arc<Store>,
+}
+
+impl Shelf {
+    async fn set_up(engine: Engine) -> Self {
+        let database = Database::create(engine).await;
+        let first = Arc::new(Store::open(&database.location).await.unwrap());
+        let second = match engine {
+            Engine::Sqlite => Arc::clone(&first),
+            Engine::Postgres => Arc::new(Store::open(&database.location).await.unwrap()),
+        };
+        let shelf = Self { database, first, second };
+        shelf.enrol().await;
+        shelf
+    }
+
+    async fn enrol(&self) {
+        let merchant = MerchantRecord {
+            id: MerchantId(1),
+            login: "m".to_owned(),
+            control_key_sealed: vec![0, 255, 7],
+        };
+        self.first.add_merchant(&merchant, 1).await.unwrap();
+        self.first.add_endpoint(&endpoint()).await.unwrap();
+        let set = KeySetRecord { id: KeySetId(1), prefix: [1, 2, 3], base_key_sealed: vec![9; 40] };
+        self.first.add_key_set(&set).await.unwrap();
+        for id in 1..=8 {
+            self.first.add_reader(&reader(id)).await.unwrap();
+        }
+    }
+
+    async fn draft(&self, name: &str, reader: i64, counter: i64) -> NewOrder {
+        let order = order(self.first.next_order_id().await.unwrap(), name, reader);
+        NewOrder {
+            change: open(order, &endpoint(), 100),
+            merchant: MerchantId(1),
+            job: self.first.next_job_id().await.unwrap(),
+            notice: None,
+            request_digest: "digest".to_owned(),
+            card_sealed: Some("1.c2VhbGVk".to_owned()),
+            counter,
+            nonce: NonceMark { bucket: 7, digest: format!("nonce of {name} {counter}") },
+            phone: PhoneSeen { phone_id: "p".to_owned(), sdk_version: None },
+        }
+    }
+
+    async fn accept(&self, name: &str, reader: i64, counter: i64) -> Acceptance {
+        let new = self.draft(name, reader, counter).await;
+        self.first.accept(new).await.unwrap()
+    }
+
+    async fn end(self) {
+        self.first.close().await;
+        self.second.close().await;
+        drop((self.first, self.second));
+        self.database.remove().await;
+    }
+}
+
+async fn on_each(story: impl AsyncFn(&Shelf)) {
+    for engine in engines() {
+        let shelf = Shelf::set_up(engine).await;
+        story(&shelf).await;
+        shelf.end().await;
+    }
+}
+
+fn rub(minor: i64) -> Amount {
+    Amount::from_minor(minor, Currency::from_alpha("RUB").unwrap()).unwrap()
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        id: EndpointId(1111),
+        merchant: MerchantId(1),
+        group: None,
+        currency: Currency::from_alpha("RUB").unwrap(),
+        enabled: true,
+        strict_validation: false,
+        callback_url: Some("https://shop.example.com/cb?ä".to_owned()),
+        amount_limits_minor: (1, i64::MAX),
+        terminal_id: "10000462".to_owned(),
+        descriptor: "SHOP".to_owned(),
+        sandbox: false,
+    }
+}
+
+fn reader(id: i64) -> Reader {
+    Reader {
+        id: ReaderId(id),
+        serial: format!("serial {id}"),
+        kind: "sim".to_owned(),
+        merchant: MerchantId(1),
+        endpoint: Some(EndpointId(1111)),
+        group: None,
+        key_set: KeySetId(1),
+        key_set_prefix: [1, 2, 3],
+        device_id: [0, 0, 0, 5],
+        state: ReaderState::New,
+        last_counter: 0,
+    }
+}
+
+fn order(id: OrderId, name: &str, reader: i64) -> Order {
+    Order {
+        id,
+        endpoint: EndpointId(1111),
+        client_orderid: name.to_owned(),
+        kind: Kind::Preauth,
+        status: Status::Processing,
+        stage: Stage::Processing,
+        amount: rub(i64::MAX),
+        reader: ReaderId(reader),
+        card: CardFacts {
+            bin: "444455".to_owned(),
+            last_four: "1111".to_owned(),
+            expiry: Expiry::from_yymm("2912").unwrap(),
+            brand: Brand::Mir,
+            hash: "hash".to_owned(),
+            cardholder: Some("O'BRIEN \"ß\" \\".to_owned()),
+            entry_mode: EntryMode::Contactless,
+        },
+        request: RequestFacts {
+            order_desc: "tea 茶 {\"json\": [1]} '; DROP TABLE orders; --".to_owned(),
+            merchant_data: Some("🫖".to_owned()),
+            ..RequestFacts::default()
+        },
+        serial: SerialNumber(i64::MAX - 1),
+        outcome: Outcome::default(),
+        created_at: 100,
+        updated_at: 100,
+        version: 0,
+    }
+}
+
+fn notice(id: NoticeId, order: &Order) -> Notice {
+    Notice {
+        id,
+        order: order.id,
+        endpoint: order.endpoint,
+        url: "https://shop.example.com/cb".to_owned(),
+        status: order.status,
+    }
+}
+
+fn approval() -> Event {
+    Event::Answered(HostAnswer {
+        response_code: "00".to_owned(),
+        approval_code: Some("123456".to_owned()),
+        rrn: None,
+        processor_tx_id: None,
+    })
+}
+
+#[tokio::test]
+async fn an_order_comes_back_as_it_was_saved() {
+    on_each(async |shelf| {
+        let new = shelf.draft("name 茶", 1, 1).await;
+        let saved = new.change.order.clone();
+        assert_eq!(shelf.first.accept(new).await.unwrap(), Acceptance::Saved);
+        assert_eq!(shelf.second.order(saved.id).await.unwrap(), Some(saved.clone()));
+        let by_name = shelf.second.order_by_name(EndpointId(1111), "name 茶").await.unwrap();
+        assert_eq!(by_name, Some(saved.clone()));
+        assert_eq!(shelf.first.order_by_name(EndpointId(1), "name 茶").await.unwrap(), None);
+        assert_eq!(shelf.first.order(OrderId(1)).await.unwrap(), None);
+        let digest = shelf.first.request_digest(saved.id).await.unwrap();
+        assert_eq!(digest.as_deref(), Some("digest"));
+        let sealed = shelf.first.sealed_card(saved.id).await.unwrap();
+        assert_eq!(sealed.as_deref(), Some("1.c2VhbGVk"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_registry_comes_back_as_it_was_saved() {
+    on_each(async |shelf| {
+        let found = shelf.second.endpoint(EndpointId(1111)).await.unwrap();
+        assert_eq!(found, Some(endpoint()));
+        assert_eq!(shelf.second.reader("serial 3").await.unwrap(), Some(reader(3)));
+        assert_eq!(shelf.second.reader("nobody").await.unwrap(), None);
+        let merchant = shelf.second.merchant_by_login("m").await.unwrap().unwrap();
+        assert_eq!(merchant.control_key_sealed, [0, 255, 7]);
+        let set = shelf.second.key_set(KeySetId(1)).await.unwrap().unwrap();
+        assert_eq!((set.prefix, set.base_key_sealed), ([1, 2, 3], vec![9; 40]));
+        assert!(shelf.first.add_reader(&reader(3)).await.is_err(), "a serial is there once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_duplicate_name_a_fallen_counter_and_a_used_nonce_save_nothing() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 5).await, Acceptance::Saved);
+        let earlier = shelf.first.order_by_name(EndpointId(1111), "a").await.unwrap().unwrap();
+        assert_eq!(shelf.accept("a", 1, 6).await, Acceptance::Duplicate(earlier.id));
+        assert_eq!(shelf.accept("b", 1, 5).await, Acceptance::CounterReplayed);
+        assert_eq!(shelf.accept("b", 1, 4).await, Acceptance::CounterReplayed);
+        assert_eq!(shelf.accept("b", 99, 1).await, Acceptance::CounterReplayed, "no such reader");
+        let mut used = shelf.draft("c", 1, 7).await;
+        used.nonce.digest = "nonce of a 5".to_owned();
+        assert_eq!(shelf.second.accept(used).await.unwrap(), Acceptance::NonceSeen);
+        for (table, rows) in [("orders", 1), ("jobs", 1), ("nonces", 1), ("phones", 1)] {
+            assert_eq!(shelf.database.count(table).await, rows, "{table}");
+        }
+        let reader = shelf.first.reader("serial 1").await.unwrap().unwrap();
+        assert_eq!((reader.last_counter, reader.state), (5, ReaderState::Active));
+        assert_eq!(shelf.accept("c", 1, 7).await, Acceptance::Saved);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_at_once_on_two_instances_each_name_and_counter_is_taken_once() {
+    on_each(async |shelf| {
+        let mut drafts = Vec::new();
+        for number in 0..128 {
+            // Each name twice and each counter twice, spread over both stores and all readers.
+            let (name, counter) = (number / 2, 1 + number / 16);
+            drafts.push(shelf.draft(&format!("n{name}"), 1 + number % 8, counter).await);
+        }
+        let both = [&shelf.first, &shelf.second];
+        let accepts = drafts.into_iter().enumerate().map(|(n, new)| both[n % 2].accept(new));
+        let results: Vec<_> = join_all(accepts).await.into_iter().map(Result::unwrap).collect();
+        let saved = results.iter().filter(|r| **r == Acceptance::Saved).count();
+        assert_eq!(shelf.database.count("orders").await, i64::try_from(saved).unwrap());
+        assert_eq!(shelf.database.count("jobs").await, i64::try_from(saved).unwrap());
+        assert_eq!(shelf.database.count("nonces").await, i64::try_from(saved).unwrap());
+        assert!((8..=64).contains(&saved), "{saved}");
+        for id in 1..=8 {
+            let reader = shelf.first.reader(&format!("serial {id}")).await.unwrap().unwrap();
+            assert!((1..=8).contains(&reader.last_counter));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_bad_change_does_not_fail_its_neighbours() {
+    on_each(async |shelf| {
+        let mut drafts = Vec::new();
+        for number in 0..8 {
+            drafts.push(shelf.draft(&format!("n{number}"), 1 + number, 1).await);
+        }
+        // Two jobs with one id: no database takes the second.
+        drafts[5].job = drafts[2].job;
+        let results = join_all(drafts.into_iter().map(|new| shelf.first.accept(new))).await;
+        let saved = results.iter().filter(|r| matches!(r, Ok(Acceptance::Saved))).count();
+        let broken = results.iter().filter(|r| matches!(r, Err(StoreError::Broken(_)))).count();
+        assert_eq!((saved, broken), (7, 1));
+        assert_eq!(shelf.database.count("orders").await, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_is_claimed_by_one_worker_until_its_lease_ends() {
+    on_each(async |shelf| {
+        for number in 0..40 {
+            let name = format!("n{number}");
+            assert_eq!(shelf.accept(&name, 1 + number % 8, 1 + number).await, Acceptance::Saved);
+        }
+        assert_eq!(shelf.first.claim_jobs(10, 99, LEASE).await.unwrap(), [], "not due yet");
+        let both = [&shelf.first, &shelf.second];
+        let claims = (0..16).map(|n| both[n % 2].claim_jobs(5, 100, LEASE));
+        let claimed: Vec<_> =
+            join_all(claims).await.into_iter().flat_map(Result::unwrap).collect();
+        let ids: HashSet<JobId> = claimed.iter().map(|job| job.id).collect();
+        assert_eq!((claimed.len(), ids.len()), (40, 40));
+        assert!(claimed.iter().all(|job| job.claims == 1));
+        assert!(claimed.iter().all(|job| job.step == Step::Authorise { round: 0 }));
+
+        assert_eq!(shelf.first.claim_jobs(99, 100 + LEASE - 1, LEASE).await.unwrap(), []);
+        let again = shelf.second.claim_jobs(99, 100 + LEASE, LEASE).await.unwrap();
+        assert_eq!(again.len(), 40);
+        assert!(again.iter().all(|job| job.claims == 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_changes_of_one_version_the_second_is_stale_and_leaves_nothing() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 1).await, Acceptance::Saved);
+        let job = shelf.first.claim_jobs(1, 100, LEASE).await.unwrap()[0];
+        let order = shelf.first.order(job.order).await.unwrap().unwrap();
+        let mut advances = Vec::new();
+        for _ in 0..8 {
+            let change = apply(order.clone(), approval(), 200).unwrap();
+            let id = shelf.first.next_notice_id().await.unwrap();
+            let notice = Some(notice(id, &change.order));
+            advances.push(Advance { change, job: JobRef { id: job.id }, notice });
+        }
+        let both = [&shelf.first, &shelf.second];
+        let advances = advances.into_iter().enumerate().map(|(n, a)| both[n % 2].advance(a));
+        let results: Vec<_> = join_all(advances).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results.iter().filter(|saved| **saved).count(), 1);
+        assert_eq!(shelf.database.count("notices").await, 1);
+        assert_eq!(shelf.database.count("jobs").await, 0);
+        let after = shelf.second.order(order.id).await.unwrap().unwrap();
+        assert_eq!((after.status, after.version), (Status::Approved, 1));
+        assert_eq!(after.outcome.approval_code.as_deref(), Some("123456"));
+        assert_eq!(shelf.first.sealed_card(order.id).await.unwrap(), None, "final: wiped");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_that_leads_to_another_keeps_its_job_and_starts_its_claims_anew() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 1).await, Acceptance::Saved);
+        let job = shelf.first.claim_jobs(1, 100, LEASE).await.unwrap()[0];
+        let order = shelf.first.order(job.order).await.unwrap().unwrap();
+        let change = apply(order, Event::Pending { ask_after: 50 }, 200).unwrap();
+        let advance = Advance { change, job: JobRef { id: job.id }, notice: None };
+        assert!(shelf.first.advance(advance).await.unwrap());
+        assert_eq!(shelf.first.claim_jobs(1, 249, LEASE).await.unwrap(), []);
+        let next = shelf.second.claim_jobs(1, 250, LEASE).await.unwrap()[0];
+        assert_eq!((next.id, next.step, next.claims), (job.id, Step::Inquire { round: 0 }, 1));
+        assert!(shelf.first.sealed_card(job.order).await.unwrap().is_some(), "not final: kept");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_changes_nothing() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 1).await, Acceptance::Saved);
+        let job = shelf.first.claim_jobs(1, 100, LEASE).await.unwrap()[0];
+        let order = shelf.first.order(job.order).await.unwrap().unwrap();
+        let change = apply(order.clone(), approval(), 200).unwrap();
+        let id = shelf.first.next_notice_id().await.unwrap();
+        let owed = notice(id, &change.order);
+        let advance =
+            Advance { change, job: JobRef { id: job.id }, notice: Some(owed.clone()) };
+        assert!(shelf.first.advance(advance).await.unwrap());
+
+        let claim = async |now| shelf.second.claim_notices(9, now, LEASE).await.unwrap();
+        let note = async |attempts, attempt| {
+            let result = NoticeResult { id, attempts, attempt };
+            shelf.first.note_attempt(result).await.unwrap();
+        };
+        assert_eq!(claim(199).await, []);
+        let due = claim(200).await;
+        assert_eq!((due.len(), due[0].attempts, &due[0].notice), (1, 1, &owed));
+        note(1, Attempt::RetryAt(500)).await;
+        assert_eq!(claim(499).await, []);
+        assert_eq!(claim(500).await[0].attempts, 2);
+        // The first worker reports late; the second attempt is under way and stays leased.
+        note(1, Attempt::GivenUp).await;
+        assert_eq!(shelf.first.notices_of(order.id).await.unwrap()[0].state, "waiting");
+        note(2, Attempt::Delivered).await;
+        let state = &shelf.first.notices_of(order.id).await.unwrap()[0];
+        assert_eq!((state.state.as_str(), state.due_at), ("delivered", None));
+        note(2, Attempt::RetryAt(600)).await;
+        assert_eq!(claim(100_000).await, [], "delivered stays delivered");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn numbers_are_never_given_out_twice() {
+    on_each(async |shelf| {
+        let mut orders = HashSet::new();
+        for number in 0..600 {
+            let store = if number % 2 == 0 { &shelf.first } else { &shelf.second };
+            assert!(orders.insert(store.next_order_id().await.unwrap()));
+        }
+        let serials = join_all((0..50).map(|_| shelf.second.next_serial())).await;
+        let serials: HashSet<_> = serials.into_iter().map(|s| s.unwrap().0).collect();
+        assert_eq!(serials.len(), 50);
+    })
+    .await;
+    for engine in engines() {
+        let database = Database::create(engine).await;
+        let mut seen = HashSet::new();
+        for _ in 0..3 {
+            let store = Store::open(&database.location).await.unwrap();
+            assert!(seen.insert(store.next_order_id().await.unwrap()), "again after a restart");
+            store.close().await;
+        }
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_sqlite_file_belongs_to_one_store_at_a_time() {
+    let database = Database::create(Engine::Sqlite).await;
+    let store = Store::open(&database.location).await.unwrap();
+    let Err(StoreError::Busy(why)) = Store::open(&database.location).await else {
+        panic!("a second store was opened")
+    };
+    assert!(why.contains("in use by another tillgate"), "{why}");
+    store.close().await;
+    drop(store);
+    Store::open(&database.location).await.unwrap().close().await;
+    database.remove().await;
+}
+
+#[test]
+fn locations_are_read_from_text() {
+    let sqlite = |path: &str| Some(Location::Sqlite(path.into()));
+    assert_eq!(Location::parse("sqlite:tillgate.db"), sqlite("tillgate.db"));
+    assert_eq!(Location::parse("sqlite:///var/lib/t.db"), sqlite("/var/lib/t.db"));
+    let postgres = "postgres://u:p@h/d";
+    assert_eq!(Location::parse(postgres), Some(Location::Postgres(postgres.to_owned())));
+    for wrong in ["", "sqlite:", "mysql://x", "tillgate.db"] {
+        assert_eq!(Location::parse(wrong), None, "{wrong}");
+    }
+}
