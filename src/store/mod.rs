@@ -5,6 +5,7 @@
 //! [`writer`], many callers' changes in one durable transaction; the registry is changed rarely
 //! and writes for itself.
 
+mod batch;
 mod card_keys;
 mod dialect;
 mod hot;
@@ -16,6 +17,7 @@ mod numbers;
 mod orders;
 mod registry;
 mod rows;
+mod scribe;
 mod writer;
 
 pub use card_keys::StoredCardKey;

@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a request: its documented error, and nothing stored.
 
-use crate::world::{Answer, World, scenario, with};
+use crate::world::{Answer, World, form_with, scenario, with};
 use tillgate::payment::ids::{EndpointId, GroupId, MerchantId};
 use tillgate::payment::reader::ReaderState;
 use tillgate::payment::{MINUTE, SECOND};
@@ -89,9 +89,12 @@ async fn every_field_has_a_longest_length() {
 async fn control_characters_and_repeated_fields_are_refused_everywhere() {
     scenario(async |world| {
         let form = world.sale_form("B-3", "10.42").await;
-        for (name, value) in
-            [("order_desc", "a\0b"), ("city", "a\nb"), ("anything", "\u{1b}[31m"), ("email", "\u{85}x")]
-        {
+        for (name, value) in [
+            ("order_desc", "a\0b"),
+            ("city", "a\nb"),
+            ("anything", "\u{1b}[31m"),
+            ("email", "\u{85}x"),
+        ] {
             let answer = world.sale(&with(&form, name, Some(value))).await;
             let expected = format!(
                 "validation-error 1 Request parameter '{name}' is invalid: \
@@ -101,7 +104,13 @@ async fn control_characters_and_repeated_fields_are_refused_everywhere() {
         }
         let mut twice = form.clone();
         twice.push(("amount".to_owned(), "10.42".to_owned()));
-        assert!(world.sale(&twice).await.refusal().ends_with("'amount' is invalid: given more than once"));
+        assert!(
+            world
+                .sale(&twice)
+                .await
+                .refusal()
+                .ends_with("'amount' is invalid: given more than once")
+        );
         nothing_is_stored(world).await;
     })
     .await;
@@ -149,7 +158,8 @@ async fn formats_are_checked_only_where_the_endpoint_is_strict() {
         assert!(refusal.contains("'phone' is invalid"), "{refusal}");
         nothing_is_stored(world).await;
 
-        let good = with(&with(&form, "phone", Some("+12063582043")), "email", Some("a@example.com"));
+        let good =
+            with(&with(&form, "phone", Some("+12063582043")), "email", Some("a@example.com"));
         assert_eq!(world.sale(&good).await.get("type"), "async-response");
     })
     .await;
@@ -271,16 +281,18 @@ async fn a_reader_that_is_unknown_foreign_blocked_or_elsewhere_is_refused() {
 
         let swipe = |serial: &'static str| async move {
             let data = world.swipe_at(serial, "10.42", serde_json::json!({})).await;
-            world.form_with("B-9", "10.42", &data)
+            form_with("B-9", "10.42", &data)
         };
         let known = swipe("10000462").await;
         let unknown = {
             let data = with(&known, "", None);
             let hex = hex::encode_upper("10000462");
-            let spoilt = data.iter().find(|(n, _)| n == "encrypted-data").unwrap().1.replace(
-                &hex,
-                &hex::encode_upper("99999999"),
-            );
+            let spoilt = data
+                .iter()
+                .find(|(n, _)| n == "encrypted-data")
+                .unwrap()
+                .1
+                .replace(&hex, &hex::encode_upper("99999999"));
             with(&known, "encrypted-data", Some(&spoilt))
         };
         let of_foreign = world.sale(&swipe("20000002").await).await;
@@ -327,10 +339,7 @@ async fn another_merchants_order_looks_exactly_like_an_unknown_one() {
         assert_eq!(bare(&foreign_order), bare(&unknown_order));
         let foreign_endpoint = ask("/api/v2/status/1111", "B-10", order.clone()).await;
         let unknown_endpoint = ask("/api/v2/status/1999", "B-10", order).await;
-        assert_eq!(
-            bare(&foreign_endpoint).replace("1111", "1999"),
-            bare(&unknown_endpoint),
-        );
+        assert_eq!(bare(&foreign_endpoint).replace("1111", "1999"), bare(&unknown_endpoint),);
     })
     .await;
 }

@@ -18,10 +18,12 @@ async fn sell_with(world: &World, name: &str, amount: &str, urls: &[(&str, &str)
 async fn an_approved_sale_is_called_back_with_the_documented_parameters() {
     scenario(async |world| {
         let inbox = format!("{}?shop=7", world.ready.callback_inbox_url);
-        let order = sell_with(world, "902B4FF5", "10.42", &[
-            ("server_callback_url", inbox.as_str()),
-            ("merchant_data", "till 7"),
-        ])
+        let order = sell_with(
+            world,
+            "902B4FF5",
+            "10.42",
+            &[("server_callback_url", inbox.as_str()), ("merchant_data", "till 7")],
+        )
         .await;
         assert_eq!(world.callbacks().await, [], "nothing is told before it is final");
         world.settle().await;
@@ -85,8 +87,13 @@ async fn notify_url_beats_server_callback_url_which_beats_the_endpoints_setting(
         endpoint.callback_url = Some(setting);
         world.gateway().change_endpoint(&endpoint).await.unwrap();
 
-        sell_with(world, "W-1", "10.42", &[("server_callback_url", &server), ("notify_url", &notify)])
-            .await;
+        sell_with(
+            world,
+            "W-1",
+            "10.42",
+            &[("server_callback_url", &server), ("notify_url", &notify)],
+        )
+        .await;
         sell_with(world, "W-2", "10.42", &[("server_callback_url", &server)]).await;
         sell_with(world, "W-3", "10.42", &[]).await;
         world.settle().await;

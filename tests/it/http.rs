@@ -160,7 +160,10 @@ async fn a_request_keeps_its_id_and_gets_one_if_it_has_none() {
 async fn operators_see_life_readiness_and_metrics() {
     scenario(async |world| {
         let get = |path: &'static str| Answer::of(world.http.get(world.url(path)));
-        assert_eq!((get("/health/live").await.status, get("/health/ready").await.status), (200, 200));
+        assert_eq!(
+            (get("/health/live").await.status, get("/health/ready").await.status),
+            (200, 200)
+        );
         world.status("O-1", "").await;
         let metrics = get("/metrics").await.body;
         assert!(metrics.contains("tillgate_http_requests_total"), "{metrics}");

@@ -1,6 +1,6 @@
 //! Taking orders: the sale, the preauthorisation, and the same one again.
 
-use crate::world::{Answer, NOON, order_id, scenario, with};
+use crate::world::{Answer, NOON, form_with, order_id, scenario, with};
 use futures_util::future::join_all;
 use tillgate::payment::SECOND;
 
@@ -50,7 +50,10 @@ async fn each_magic_amount_ends_as_documented() {
             let order = world.sell(amount, amount).await;
             world.settle().await;
             let answer = world.status(amount, &order).await;
-            assert_eq!((answer.get("status"), answer.get("error-code")), (status.into(), code.into()));
+            assert_eq!(
+                (answer.get("status"), answer.get("error-code")),
+                (status.into(), code.into())
+            );
             assert_eq!(answer.get("order-stage"), format!("sale_{status}"));
             assert_eq!(answer.find("approval-code"), None);
         }
@@ -77,7 +80,7 @@ async fn insert_tap_and_fallback_are_taken_like_a_swipe() {
     scenario(async |world| {
         for (place, mode) in ["insert", "tap", "fallback"].into_iter().enumerate() {
             let data = world.swipe("10.42", serde_json::json!({ "entry_mode": mode })).await;
-            let order = world.sale(&world.form_with(mode, "10.42", &data)).await.order();
+            let order = world.sale(&form_with(mode, "10.42", &data)).await.order();
             world.settle().await;
             assert_eq!(world.status(mode, &order).await.get("status"), "approved", "{place}");
         }
@@ -104,10 +107,8 @@ async fn the_same_request_again_gets_the_first_answer_again() {
 async fn another_request_under_the_same_name_is_refused_and_names_the_first_order() {
     scenario(async |world| {
         let order = world.sell("D-2", "10.42").await;
-        for other in [
-            world.sale_form("D-2", "10.42").await,
-            world.sale_form("D-2", "99.00").await,
-        ] {
+        for other in [world.sale_form("D-2", "10.42").await, world.sale_form("D-2", "99.00").await]
+        {
             let answer = world.sale(&other).await;
             assert_eq!(answer.refusal(), "error 20 DUPLICATE_CLIENT_ORDERID");
             assert_eq!(answer.get("paynet-order-id"), order);
@@ -122,7 +123,7 @@ async fn the_same_name_at_another_endpoint_is_another_order() {
     scenario(async |world| {
         let rub = world.sell("D-3", "10.42").await;
         let swipe = world.swipe("10.42", serde_json::json!({ "currency": "EUR" })).await;
-        let form = with(&world.form_with("D-3", "10.42", &swipe), "currency", Some("EUR"));
+        let form = with(&form_with("D-3", "10.42", &swipe), "currency", Some("EUR"));
         let eur = world.post_signed("/mapi/v1/sale/1112", &form).await.order();
         assert_ne!(rub, eur);
     })
@@ -152,7 +153,7 @@ async fn many_different_orders_at_once_are_all_taken_and_all_processed() {
             // Three readers, as in a shop: each one's counter rises in the order of its swipes.
             let reader = &world.ready.readers[number % 3].serial;
             let swipe = world.swipe_at(reader, "10.42", serde_json::json!({})).await;
-            forms.push(world.form_with(&format!("M-{number}"), "10.42", &swipe));
+            forms.push(form_with(&format!("M-{number}"), "10.42", &swipe));
         }
         for chunk in forms.chunks(3) {
             let answers = join_all(chunk.iter().map(|form| world.sale(form))).await;

@@ -1,6 +1,6 @@
 //! Asking where an order stands.
 
-use crate::world::{Answer, scenario, with};
+use crate::world::{Answer, form_with, scenario, with};
 
 #[tokio::test]
 async fn the_answer_holds_what_a_receipt_needs_in_the_fields_own_order() {
@@ -15,15 +15,18 @@ async fn the_answer_holds_what_a_receipt_needs_in_the_fields_own_order() {
 
         let pairs: Vec<_> = form_urlencoded::parse(answer.body.as_bytes()).into_owned().collect();
         let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names[..7], [
-            "type",
-            "serial-number",
-            "merchant-order-id",
-            "paynet-order-id",
-            "status",
-            "amount",
-            "currency",
-        ]);
+        assert_eq!(
+            names[..7],
+            [
+                "type",
+                "serial-number",
+                "merchant-order-id",
+                "paynet-order-id",
+                "status",
+                "amount",
+                "currency",
+            ]
+        );
         for (name, value) in [
             ("type", "status-response"),
             ("merchant-order-id", "902B4FF5"),
@@ -66,7 +69,7 @@ async fn equal_cards_have_equal_hashes_and_different_cards_different_ones() {
             [("H-1", "4444555566661111"), ("H-2", "4444555566661111"), ("H-3", "5555555555554444")]
         {
             let data = world.swipe("10.42", serde_json::json!({ "pan": pan })).await;
-            let order = world.sale(&world.form_with(name, "10.42", &data)).await.order();
+            let order = world.sale(&form_with(name, "10.42", &data)).await.order();
             hashes.push(world.status(name, &order).await.get("card-hash-id"));
         }
         assert_eq!(hashes[0], hashes[1]);
@@ -124,7 +127,8 @@ async fn a_control_fits_in_either_case_and_a_wrong_one_looks_like_an_unknown_log
         let order = world.sell("C-1", "10.42").await;
         let form = world.status_form("C-1", &order);
         let control = form.iter().find(|(name, _)| name == "control").unwrap().1.to_uppercase();
-        let upper = world.post("/api/v2/status/1111", &with(&form, "control", Some(&control))).await;
+        let upper =
+            world.post("/api/v2/status/1111", &with(&form, "control", Some(&control))).await;
         assert_eq!(upper.get("status"), "processing");
 
         let wrong = "0".repeat(40);

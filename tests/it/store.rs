@@ -291,8 +291,7 @@ async fn a_job_is_claimed_by_one_worker_until_its_lease_ends() {
         assert_eq!(shelf.first.claim_jobs(10, 99, LEASE).await.unwrap(), [], "not due yet");
         let both = [&shelf.first, &shelf.second];
         let claims = (0..16).map(|n| both[n % 2].claim_jobs(5, 100, LEASE));
-        let claimed: Vec<_> =
-            join_all(claims).await.into_iter().flat_map(Result::unwrap).collect();
+        let claimed: Vec<_> = join_all(claims).await.into_iter().flat_map(Result::unwrap).collect();
         let ids: HashSet<JobId> = claimed.iter().map(|job| job.id).collect();
         assert_eq!((claimed.len(), ids.len()), (40, 40));
         assert!(claimed.iter().all(|job| job.claims == 1));
@@ -359,8 +358,7 @@ async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_chan
         let change = apply(order.clone(), approval(), 200).unwrap();
         let id = shelf.first.next_notice_id().await.unwrap();
         let owed = notice(id, &change.order);
-        let advance =
-            Advance { change, job: JobRef { id: job.id }, notice: Some(owed.clone()) };
+        let advance = Advance { change, job: JobRef { id: job.id }, notice: Some(owed.clone()) };
         assert!(shelf.first.advance(advance).await.unwrap());
 
         let claim = async |now| shelf.second.claim_notices(9, now, LEASE).await.unwrap();

@@ -106,7 +106,7 @@ impl World {
     pub async fn restart(self) -> Self {
         self.app.stop().await;
         let (app, ready) = open(&self.database, &self.clock, Entropy::seeded(8)).await;
-        Self { app, ready, ..self }
+        Self { ready, app, ..self }
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -172,30 +172,7 @@ impl World {
     /// A sale's form as the shipped SDK fills it in, with a fresh swipe.
     pub async fn sale_form(&self, client_orderid: &str, amount: &str) -> Fields {
         let encrypted_data = self.swipe(amount, serde_json::json!({})).await;
-        self.form_with(client_orderid, amount, &encrypted_data)
-    }
-
-    pub fn form_with(&self, client_orderid: &str, amount: &str, encrypted_data: &str) -> Fields {
-        let phone = "F5769D0E-DD15-459B-AED1-E1F9F05A2495";
-        [
-            ("currency", "RUB"),
-            ("client_orderid", client_orderid),
-            ("amount", amount),
-            ("encrypted-data", encrypted_data),
-            ("encrypted-type", "sim"),
-            ("phone-id", phone),
-            ("order_desc", "no-description"),
-            ("phone", phone),
-            ("email", "v-0.2.32-4"),
-            ("address1", "no-address"),
-            ("ipaddress", "127.0.0.1"),
-            ("zip_code", "123000"),
-            ("city", "Moscow"),
-            ("country", "RU"),
-            ("sdk-version", "0.2.32-4"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
+        form_with(client_orderid, amount, &encrypted_data)
     }
 
     /// Sends a signed sale.
@@ -265,6 +242,30 @@ impl World {
         assert!(!contains(&logged(), PAN.as_bytes()), "a card number is in the log");
         database.remove().await;
     }
+}
+
+/// A sale's form as the shipped SDK fills it in.
+pub fn form_with(client_orderid: &str, amount: &str, encrypted_data: &str) -> Fields {
+    let phone = "F5769D0E-DD15-459B-AED1-E1F9F05A2495";
+    [
+        ("currency", "RUB"),
+        ("client_orderid", client_orderid),
+        ("amount", amount),
+        ("encrypted-data", encrypted_data),
+        ("encrypted-type", "sim"),
+        ("phone-id", phone),
+        ("order_desc", "no-description"),
+        ("phone", phone),
+        ("email", "v-0.2.32-4"),
+        ("address1", "no-address"),
+        ("ipaddress", "127.0.0.1"),
+        ("zip_code", "123000"),
+        ("city", "Moscow"),
+        ("country", "RU"),
+        ("sdk-version", "0.2.32-4"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
 }
 
 /// The order id as the program's own type.

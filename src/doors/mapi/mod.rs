@@ -1,9 +1,9 @@
 //! The mPOS API (MAPI): what a merchant's mobile app calls.
 //!
-//! | request | proves itself by | answer |
+//! | request | proved by | answer |
 //! |---|---|---|
-//! | `POST /mapi/v1/sale/{endpoint}`, `…/preauth/…` | OAuth 1.0a header, HMAC-SHA1 | `async-response` |
-//! | `POST /api/v2/status/{endpoint}`, `…/group/{group}` | `control`, SHA-1 | `status-response` |
+//! | `POST /mapi/v1/sale/{endpoint}`, `…/preauth/…` | OAuth 1.0a, HMAC-SHA1 | `async-response` |
+//! | `POST /api/v2/status/{endpoint}`, `…/group/{group}` | SHA-1 `control` | `status-response` |
 //!
 //! Everything also lives under `/paynet`. Requests are forms. Answers are pairs with a line feed
 //! after each value, HTTP 200 even for errors, or JSON on request. 400 says in a header what is
@@ -68,7 +68,7 @@ fn routes(config: &mut ServiceConfig) {
     post,
     path = "/mapi/v1/sale/{endpoint}",
     tag = "mPOS API",
-    params(("endpoint" = i64, Path, description = "End point id")),
+    params(("endpoint" = i64, Path, description = "End point id", example = 1111)),
     request_body(content = SaleForm, content_type = "application/x-www-form-urlencoded"),
     security(("oauth1" = [])),
     responses(
@@ -95,7 +95,7 @@ pub(crate) async fn sale(
     post,
     path = "/mapi/v1/preauth/{endpoint}",
     tag = "mPOS API",
-    params(("endpoint" = i64, Path, description = "End point id")),
+    params(("endpoint" = i64, Path, description = "End point id", example = 1111)),
     request_body(content = SaleForm, content_type = "application/x-www-form-urlencoded"),
     security(("oauth1" = [])),
     responses(
@@ -121,7 +121,7 @@ pub(crate) async fn preauth(
     post,
     path = "/api/v2/status/{endpoint}",
     tag = "mPOS API",
-    params(("endpoint" = i64, Path, description = "End point id")),
+    params(("endpoint" = i64, Path, description = "End point id", example = 1111)),
     request_body(content = StatusForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "`status-response`, `validation-error` or `error`",
@@ -143,7 +143,7 @@ pub(crate) async fn status(
     post,
     path = "/api/v2/status/group/{group}",
     tag = "mPOS API",
-    params(("group" = i64, Path, description = "End point group id")),
+    params(("group" = i64, Path, description = "End point group id", example = 11)),
     request_body(content = StatusForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "`status-response`, `validation-error` or `error`",

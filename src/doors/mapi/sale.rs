@@ -15,9 +15,10 @@ use validator::{Validate, ValidateEmail, ValidationErrors};
 /// the documented tables in full.
 #[derive(Validate, ToSchema)]
 pub struct SaleForm {
-    /// The merchant's own unique name for the order.
+    /// The merchant's own unique name for the order. (On the sandbox's docs pages `auto` is
+    /// replaced by a fresh name.)
     #[validate(length(max = 128, message = "longer than 128 characters"))]
-    #[schema(example = "902B4FF5", max_length = 128)]
+    #[schema(example = "auto", max_length = 128)]
     client_orderid: String,
     /// What is paid for.
     #[validate(length(max = 65536, message = "longer than 65536 characters"))]
@@ -58,39 +59,53 @@ pub struct SaleForm {
     #[validate(length(max = 128, message = "longer than 128 characters"))]
     #[schema(example = "sim")]
     encrypted_type: String,
-    /// The reader's message in hex.
+    /// The reader's message in hex. (On the sandbox's docs pages `auto` is replaced by a swipe of
+    /// the test card for this amount.)
     #[serde(rename = "encrypted-data")]
-    #[schema(example = "E964DFAE63...")]
+    #[schema(example = "auto")]
     encrypted_data: String,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     first_name: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     last_name: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     ssn: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     birthday: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     state: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     phone: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     cell_phone: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     purpose: Option<String>,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     site_url: Option<String>,
     /// Given back in status and callback.
     #[validate(length(max = 65536, message = "longer than 65536 characters"))]
+    #[schema(example = "")]
     merchant_data: Option<String>,
     /// Where the callback for this transaction goes.
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     server_callback_url: Option<String>,
     /// Where the callbacks for this and every later transaction of the order go.
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     notify_url: Option<String>,
     #[serde(rename = "sdk-version")]
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "")]
     sdk_version: Option<String>,
 }
 

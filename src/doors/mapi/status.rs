@@ -17,20 +17,23 @@ use validator::Validate;
 pub struct StatusForm {
     /// The merchant's login.
     #[validate(length(max = 128, message = "longer than 128 characters"))]
-    #[schema(example = "sandbox")]
+    #[schema(example = "auto")]
     login: String,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
     #[schema(example = "902B4FF5")]
     client_orderid: String,
     /// `paynet-order-id`; may be left out if it was never received.
     #[validate(length(max = 20, message = "longer than 20 characters"))]
+    #[schema(example = "")]
     orderid: Option<String>,
     /// The `serial-number` of one request, to ask for that request only.
     #[serde(rename = "by-request-sn")]
     #[validate(length(max = 36, message = "longer than 36 characters"))]
+    #[schema(example = "")]
     by_request_sn: Option<String>,
     /// SHA-1 of `login`, `client_orderid`, `orderid` and the control key.
     #[validate(length(max = 128, message = "longer than 128 characters"))]
+    #[schema(example = "auto")]
     control: String,
 }
 

@@ -70,7 +70,7 @@ pub struct SwipeAnswer {
 
 /// Hold a card to a virtual reader; each call advances its counter.
 #[utoipa::path(post, path = "/sandbox/readers/{serial}/swipe", tag = "Sandbox",
-    params(("serial" = String, Path, description = "The reader's serial")),
+    params(("serial" = String, Path, description = "The reader's serial", example = "10000462")),
     request_body = SwipeRequest,
     responses((status = 200, description = "What the reader hands to the app", body = SwipeAnswer),
               (status = 400, description = "The request is wrong; `error` says how"),
