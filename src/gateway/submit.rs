@@ -157,6 +157,10 @@ impl Gateway {
             );
             return Err(Failure::refused(Refusal::UnknownKeySet, cause));
         }
+        if ksn.device_id() != reader.device_id {
+            let cause = format!("KSN {ksn} is not of reader {serial}");
+            return Err(Failure::refused(Refusal::DecryptionFailed, cause));
+        }
         let counter = i64::from(ksn.counter());
         reader.admit_counter(counter).map_err(|refusal| {
             let last = reader.last_counter;

@@ -213,11 +213,16 @@ async fn of_two_sales_with_one_message_at_once_exactly_one_is_taken() {
 async fn a_message_of_another_key_set_or_device_is_refused() {
     scenario(async |world| {
         let forge = Forge::of(world).await;
-        let mut bytes = *forge.ksn.as_bytes();
-        bytes[0] = 0xAA;
-        let forge = Forge { ksn: Ksn::from_bytes(bytes), ..forge };
-        let data = forge.message(1, &stripe(PAN, "3012"), EntryMode::Swipe, rub(1042));
-        assert_eq!(try_sale(world, "S-1", &data).await, "error 35 UNKNOWN_KEY_SET");
+        let own = *forge.ksn.as_bytes();
+        for (place, refusal) in
+            [(0, "error 35 UNKNOWN_KEY_SET"), (6, "error 24 CARD_DATA_DECRYPTION_FAILED")]
+        {
+            let mut bytes = own;
+            bytes[place] ^= 0x55;
+            let forge = Forge { ksn: Ksn::from_bytes(bytes), ..Forge::of(world).await };
+            let data = forge.message(1, &stripe(PAN, "3012"), EntryMode::Swipe, rub(1042));
+            assert_eq!(try_sale(world, "S-1", &data).await, refusal);
+        }
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! HTTP itself: paths, methods, sizes, kinds of answers.
 
-use crate::world::{Answer, scenario, with};
+use crate::world::{Answer, World, scenario, with};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -68,6 +68,31 @@ async fn a_signature_holds_with_the_port_and_without() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn behind_a_proxy_each_of_the_configured_addresses_may_be_signed_and_no_other() {
+    for engine in crate::database::engines() {
+        let bases = ["https://gate.example.com", "https://pay.example.com:8443"];
+        let world = World::start_with(engine, |settings| {
+            settings.public_base_urls = bases.map(str::to_owned).to_vec();
+        })
+        .await;
+        for (name, base, status) in [
+            ("B-1", "https://gate.example.com", 200),
+            ("B-2", "https://pay.example.com:8443", 200),
+            ("B-3", "https://pay.example.com", 200),
+            ("B-4", "https://elsewhere.example.com", 403),
+            ("B-5", "http://gate.example.com", 403),
+            ("B-6", world.ready.base_url.as_str(), 403),
+        ] {
+            let form = world.sale_form(name, "10.42").await;
+            let header = world.authorization(&format!("{base}/mapi/v1/sale/1111"), &form);
+            let answer = world.post_with("/mapi/v1/sale/1111", &form, &header).await;
+            assert_eq!(answer.status, status, "{base}");
+        }
+        world.end().await;
+    }
 }
 
 #[tokio::test]

@@ -96,16 +96,21 @@ impl Answer {
 
 impl World {
     pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, |_| ()).await
+    }
+
+    /// Starts with other settings than those of `dev`.
+    pub async fn start_with(engine: Engine, change: impl Fn(&mut Settings)) -> Self {
         let database = Database::create(engine).await;
         let clock = Clock::manual(NOON);
-        let (app, ready) = open(&database, &clock, Entropy::seeded(7)).await;
+        let (app, ready) = open(&database, &clock, Entropy::seeded(7), change).await;
         Self { database, clock, ready, http: client(), app, entropy: Entropy::seeded(42) }
     }
 
     /// Stops the program and starts it again on the same database.
     pub async fn restart(self) -> Self {
         self.app.stop().await;
-        let (app, ready) = open(&self.database, &self.clock, Entropy::seeded(8)).await;
+        let (app, ready) = open(&self.database, &self.clock, Entropy::seeded(8), |_| ()).await;
         Self { ready, app, ..self }
     }
 
@@ -284,11 +289,17 @@ pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
 
-async fn open(database: &Database, clock: &Clock, entropy: Entropy) -> (App, ReadyLine) {
+async fn open(
+    database: &Database,
+    clock: &Clock,
+    entropy: Entropy,
+    change: impl Fn(&mut Settings),
+) -> (App, ReadyLine) {
     capture_log();
     let key = SealingKey::from_bytes([9; 32]);
     let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let settings = Settings::for_dev(listen, database.location.clone(), key);
+    let mut settings = Settings::for_dev(listen, database.location.clone(), key);
+    change(&mut settings);
     let start = Start {
         clock: clock.clone(),
         entropy: entropy.clone(),
