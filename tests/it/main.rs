@@ -8,6 +8,7 @@ mod callbacks;
 mod card_data;
 mod database;
 mod documents;
+mod fuzz;
 mod http;
 mod orders;
 mod status;

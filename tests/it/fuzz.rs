@@ -1,0 +1,138 @@
+//! Hostile input by the thousand: valid messages with random edits, and pure noise. Nothing
+//! panics, and nothing that was spoilt is taken for the original. (`tests/fuzz` goes deeper, by
+//! hand.)
+
+use proptest::prelude::*;
+use tillgate::crypto::card_data::ClearCard;
+use tillgate::crypto::oauth::signed_params;
+use tillgate::crypto::oauth_header::Header;
+use tillgate::crypto::reader::Container;
+use tillgate::crypto::tlv::parse_list;
+use tillgate::doors::mapi::{Form, SaleForm, StatusForm};
+
+/// The message and the clear card data of contract section 14.
+const MESSAGE: &str = "E964DFAE6341000102030405060708090A0BD6DCCBD6DA523CC24A394FBE12CBBA66503A6F\
+    BD0AA3174656E14EA2877112F4B9FC021A4E1B01072B99327E65343D35D63B72934FDFAE640AFFFF0102628D110000\
+    5EDFAE650130DFAE66083130303030343632";
+const CARD: &str = "57114444555566661111D291220100000000005F2009544553542F434152445F2403291231";
+const HEADER: &str = "OAuth realm=\"\",oauth_version=\"1.0\",oauth_consumer_key=\"login\",\
+    oauth_timestamp=\"1690553049\",oauth_nonce=\"2lrRWDbfOoq\",\
+    oauth_signature_method=\"HMAC-SHA1\",\
+    oauth_signature=\"lYpN%2BRi4u3tcCXJknQGVxlIGKQk%3D\"";
+const FORM: &str = "currency=RUB&client_orderid=902B4FF5&amount=10.42&encrypted-data=E92B&\
+    encrypted-type=sim&phone-id=F5769D0E&order_desc=no-description&email=v-0.2.32-4&\
+    address1=no-address&ipaddress=127.0.0.1&zip_code=123000&city=Moscow&country=RU&\
+    login=x&control=cbc89d2a9918e10f6b3eef49d9ed1ef9d18b1c53";
+
+/// One change to a byte string: replace, insert, delete, or repeat a stretch.
+#[derive(Clone, Debug)]
+enum Edit {
+    Replace(usize, u8),
+    Insert(usize, u8),
+    Delete(usize, usize),
+    Repeat(usize, usize),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let place = any::<prop::sample::Index>().prop_map(|index| index.index(4096));
+    let edit = prop_oneof![
+        (place.clone(), any::<u8>()).prop_map(|(at, byte)| Edit::Replace(at, byte)),
+        (place.clone(), any::<u8>()).prop_map(|(at, byte)| Edit::Insert(at, byte)),
+        (place.clone(), 1_usize..40).prop_map(|(at, length)| Edit::Delete(at, length)),
+        (place, 1_usize..40).prop_map(|(at, length)| Edit::Repeat(at, length)),
+    ];
+    prop::collection::vec(edit, 1..6)
+}
+
+fn edited(original: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let mut bytes = original.to_vec();
+    for edit in edits {
+        let length = bytes.len().max(1);
+        match *edit {
+            Edit::Replace(at, byte) if !bytes.is_empty() => bytes[at % length] = byte,
+            Edit::Insert(at, byte) => bytes.insert(at % length.min(bytes.len() + 1), byte),
+            Edit::Delete(at, count) if !bytes.is_empty() => {
+                let start = at % length;
+                bytes.drain(start..(start + count).min(bytes.len()));
+            }
+            Edit::Repeat(at, count) if !bytes.is_empty() => {
+                let start = at % length;
+                let stretch = bytes[start..(start + count).min(bytes.len())].to_vec();
+                bytes.splice(start..start, stretch);
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
+/// Every reader of hostile bytes that the program has.
+fn read_everything(bytes: &[u8]) {
+    let _ = parse_list(bytes);
+    let _ = ClearCard::parse(bytes);
+    if let Ok(form) = Form::parse(bytes) {
+        let _ = SaleForm::read(&form, true);
+        let _ = StatusForm::read(&form);
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Container::parse(text);
+        if let Ok(header) = Header::parse(text) {
+            let _ = signed_params(&[("a", "b")], &header);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn noise_makes_no_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
+        read_everything(&bytes);
+    }
+
+    #[test]
+    fn a_spoilt_message_is_refused_or_read_as_what_it_now_says(edits in edits()) {
+        let bytes = edited(MESSAGE.as_bytes(), &edits);
+        read_everything(&bytes);
+        let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(()) };
+        if let Ok(container) = Container::parse(text) {
+            let again = Container::parse(&container.write());
+            prop_assert_eq!(again.as_ref(), Ok(&container));
+        }
+    }
+
+    #[test]
+    fn spoilt_card_data_is_refused_or_still_a_valid_card(edits in edits()) {
+        let bytes = edited(&hex::decode(CARD).unwrap(), &edits);
+        read_everything(&bytes);
+        if let Ok(card) = ClearCard::parse(&bytes) {
+            prop_assert!((12..=19).contains(&card.pan.expose_digits().len()));
+        }
+    }
+
+    #[test]
+    fn a_spoilt_header_never_carries_the_parameters_of_the_original(edits in edits()) {
+        let bytes = edited(HEADER.as_bytes(), &edits);
+        read_everything(&bytes);
+        let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(()) };
+        if let Ok(header) = Header::parse(text) {
+            let written = header.write(&header.signature);
+            prop_assert_eq!(Header::parse(&written).map(|h| h.nonce), Ok(header.nonce));
+        }
+    }
+
+    #[test]
+    fn a_spoilt_form_makes_no_reader_panic(edits in edits()) {
+        read_everything(&edited(FORM.as_bytes(), &edits));
+    }
+}
+
+#[test]
+fn the_originals_are_read() {
+    assert!(Container::parse(MESSAGE).is_ok());
+    assert!(ClearCard::parse(&hex::decode(CARD).unwrap()).is_ok());
+    assert!(Header::parse(HEADER).is_ok());
+    let form = Form::parse(FORM.as_bytes()).unwrap();
+    assert!(SaleForm::read(&form, false).is_ok());
+    assert!(StatusForm::read(&form).is_ok());
+}
