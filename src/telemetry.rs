@@ -2,6 +2,7 @@
 
 use crate::settings::LogSettings;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +14,11 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// When the filter is not one.
 pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter)?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // Colours are for people; in a file or a collector they are noise.
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A logger that is already there stays.
     let _ = if settings.json {
         logs.json().flatten_event(true).try_init()
