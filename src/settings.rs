@@ -87,7 +87,7 @@ impl Settings {
             .iter()
             .find_map(|(name, key)| (name.as_str() == "master_key").then_some(key))
         {
-            // As it is written: a key of decimal digits alone would be read as a number.
+            // As it is written: a key such as 000…01 would be read as a number.
             figment = figment.merge(("master_key", key));
         }
         if let Some(database) = database {
