@@ -19,14 +19,12 @@ pub enum Engine {
 
 /// The engines that this run tests: PostgreSQL only when an address was given.
 pub fn engines() -> Vec<Engine> {
-    match postgres_url() {
-        Some(_) => vec![Engine::Sqlite, Engine::Postgres],
-        None => {
-            static SAY: Once = Once::new();
-            SAY.call_once(say_what_is_left_out);
-            vec![Engine::Sqlite]
-        }
+    static SAY: Once = Once::new();
+    if postgres_url().is_some() {
+        return vec![Engine::Sqlite, Engine::Postgres];
     }
+    SAY.call_once(say_what_is_left_out);
+    vec![Engine::Sqlite]
 }
 
 /// Straight to standard error: what tests print is hidden as long as they pass.

@@ -1,6 +1,13 @@
 //! All integration tests, in one program. Each scenario runs on SQLite, and on PostgreSQL too
 //! when `TEST_DATABASE_URL` names one.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of scenarios fail loudly, like the scenarios themselves"
+)]
+
 mod bad_input;
 mod callbacks;
 mod card_data;

@@ -1,6 +1,7 @@
 //! The README is true: its tour runs as it stands, and prints what it shows.
 
 use crate::process::{Folder, PROGRAM, repository_file, subcommands};
+use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -58,7 +59,7 @@ fn the_tour_runs_as_it_stands_and_prints_what_it_shows() {
                       trap 'echo \"failed: $BASH_COMMAND\"' ERR\n"
         .to_owned();
     for (commands, _) in &tour {
-        script += &format!("{commands}\nprintf '\\n{END_OF_STEP}\\n'\n");
+        writeln!(script, "{commands}\nprintf '\\n{END_OF_STEP}\\n'").unwrap();
     }
     let folder = Folder::make();
     std::fs::write(folder.path().join("tour.sh"), format!("exec 2>&1\n{script}")).unwrap();
