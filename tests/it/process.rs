@@ -54,7 +54,12 @@ impl Folder {
     fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).current_dir(&self.0);
-        command.env_clear().envs(settings.iter().copied()).stdin(Stdio::null());
+        // A program that is killed cannot tidy up; this way its temporary files go with the folder.
+        command
+            .env_clear()
+            .env("TMPDIR", &self.0)
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null());
         command
     }
 
