@@ -82,7 +82,14 @@ impl Settings {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        figment = figment.merge(Env::prefixed("TILLGATE_"));
+        figment = figment.merge(environment());
+        if let Some(key) = environment()
+            .iter()
+            .find_map(|(name, key)| (name.as_str() == "master_key").then_some(key))
+        {
+            // As it is written: a key such as 000…01 would be read as a number.
+            figment = figment.merge(("master_key", key));
+        }
         if let Some(database) = database {
             figment = figment.merge(("database", database));
         }
@@ -110,6 +117,12 @@ impl Settings {
             log: LogSettings::default(),
         }
     }
+}
+
+/// The environment's options. The control key is the merchant's, for `tillgate sale`; whoever has
+/// it in the shell can start `serve` there too.
+fn environment() -> Env {
+    Env::prefixed("TILLGATE_").ignore(&["control_key"])
 }
 
 impl Written {

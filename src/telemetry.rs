@@ -16,8 +16,9 @@ pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.filter)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        // Colours are for people; in a file or a collector they are noise.
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A logger that is already there stays.
     let _ = if settings.json {
         logs.json().flatten_event(true).try_init()

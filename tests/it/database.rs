@@ -2,7 +2,9 @@
 //! schema of its own.
 
 use sqlx::{AnyPool, AssertSqlSafe, Executor, Row};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tillgate::store::Location;
 
@@ -17,10 +19,18 @@ pub enum Engine {
 
 /// The engines that this run tests: PostgreSQL only when an address was given.
 pub fn engines() -> Vec<Engine> {
-    match postgres_url() {
-        Some(_) => vec![Engine::Sqlite, Engine::Postgres],
-        None => vec![Engine::Sqlite],
+    static SAY: Once = Once::new();
+    if postgres_url().is_some() {
+        return vec![Engine::Sqlite, Engine::Postgres];
     }
+    SAY.call_once(say_what_is_left_out);
+    vec![Engine::Sqlite]
+}
+
+/// Straight to standard error: what tests print is hidden as long as they pass.
+fn say_what_is_left_out() {
+    let text = "TEST_DATABASE_URL is not set: the PostgreSQL half of the scenarios is left out\n";
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one setting of the test program")]

@@ -1,16 +1,26 @@
 //! All integration tests, in one program. Each scenario runs on SQLite, and on PostgreSQL too
 //! when `TEST_DATABASE_URL` names one.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of scenarios fail loudly, like the scenarios themselves"
+)]
 
 mod bad_input;
 mod callbacks;
 mod card_data;
 mod database;
+mod dockerfile;
 mod documents;
 mod fuzz;
 mod http;
+mod licences;
 mod orders;
+mod process;
+mod readme;
+mod serve;
 mod status;
 mod store;
 mod tidy;
