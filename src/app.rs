@@ -136,6 +136,9 @@ impl App {
         if let Some(runner) = self.runner {
             runner.stop().await;
         }
+        if let Err(failure) = self.gateway.give_back().await {
+            tracing::warn!(%failure, "unfinished work waits for its leases to end");
+        }
         self.store.close().await;
     }
 }

@@ -3,27 +3,54 @@
 //! Each is repeatable. A job that was claimed before may have been sent before, so the second
 //! owner asks the acquirer first and never sends blindly.
 
+use super::deliver::{Delivery, NOTICE_LEASE};
 use super::{Failure, Gateway};
 use crate::acquirer::{CardForHost, Fault, Reference};
 use crate::crypto::card_data::ClearCard;
 use crate::payment::host::{Authorisation, Inquiry};
+use crate::payment::ids::OrderId;
 use crate::payment::notice::Notice;
 use crate::payment::order::Order;
 use crate::payment::transition::{self, Event, Step};
 use crate::payment::{Millis, SECOND};
-use crate::store::{Advance, Job, JobRef};
+use crate::store::{Advance, Job, JobRef, NewOrder};
 use std::future::Future;
 
 /// How long a claimed job belongs to its worker. Longer than an acquirer may take.
-const JOB_LEASE: Millis = 60 * SECOND;
+pub(super) const JOB_LEASE: Millis = 60 * SECOND;
+
+/// A step to take: its job, and what this process already knows of its order.
+#[derive(Debug)]
+pub struct Work {
+    pub job: Job,
+    known: Option<Known>,
+}
+
+/// An order as this process has just saved it, with its sealed card.
+#[derive(Debug)]
+struct Known {
+    order: Order,
+    card_sealed: Option<String>,
+}
+
+impl Work {
+    /// The first step of an order that is about to be saved; `None` if it is final already.
+    pub(super) fn of_new(new: &NewOrder) -> Option<Self> {
+        let planned = new.change.next?;
+        let order = new.change.order.clone();
+        let job = Job { id: new.job, order: order.id, step: planned.step, claims: 1 };
+        Some(Self { job, known: Some(Known { order, card_sealed: new.card_sealed.clone() }) })
+    }
+}
 
 impl Gateway {
-    /// Takes up to `most` due jobs for this worker alone.
+    /// Takes up to `most` due jobs from the database for this worker alone.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn claim_jobs(&self, most: u32) -> Result<Vec<Job>, Failure> {
-        Ok(self.store().claim_jobs(most, self.clock().now(), JOB_LEASE).await?)
+    pub async fn claim_jobs(&self, most: u32) -> Result<Vec<Work>, Failure> {
+        let jobs = self.store().claim_jobs(most, self.clock().now(), JOB_LEASE).await?;
+        Ok(jobs.into_iter().map(|job| Work { job, known: None }).collect())
     }
 
     /// Takes one step of an order and saves what came of it. After an error the job comes back
@@ -31,16 +58,21 @@ impl Gateway {
     ///
     /// # Errors
     /// `Unavailable` when the database is away, `Internal` for what cannot be.
-    pub async fn take_step(&self, job: Job) -> Result<(), Failure> {
-        let order = self.store().order(job.order).await?;
-        let order = order.ok_or_else(|| Failure::Internal(format!("no order {}", job.order)))?;
+    pub async fn take_step(&self, work: Work) -> Result<(), Failure> {
+        let Work { job, known } = work;
+        let Known { order, card_sealed } = match known {
+            Some(known) => known,
+            None => self.load(job.order).await?,
+        };
         if order.status.is_final() {
             // The worker whose lease ran out was not dead, only slow.
             tracing::debug!(order = %order.id, "already final, nothing to do");
             return Ok(());
         }
         let event = match job.step {
-            Step::Authorise { round } => self.authorise(&order, round, job.claims > 1).await?,
+            Step::Authorise { round } => {
+                self.authorise(&order, card_sealed.as_deref(), round, job.claims > 1).await?
+            }
             Step::Inquire { round } => self.inquire(&order, round).await,
             Step::Reverse { round } => self.reverse(&order, round).await,
         };
@@ -56,21 +88,38 @@ impl Gateway {
             None => Notice::for_order(self.store().next_notice_id().await?, &change.order),
             Some(_) => None,
         };
-        let ring = change.next.is_some_and(|planned| planned.due_at <= now);
-        let advance = Advance { change, job: JobRef { id: job.id }, notice };
+        let more_to_do = change.next.is_some_and(|planned| planned.due_at <= now);
+        let place = notice.as_ref().and_then(|_| self.callbacks.reserve());
+        let delivery = notice.clone().map(|notice| Delivery::first(notice, &change.order));
+        let notice_leased_until = place.is_some().then_some(now + NOTICE_LEASE);
+        let job = JobRef { id: job.id };
+        let advance = Advance { change, job, notice, notice_leased_until };
         if !self.store().advance(advance).await? {
             tracing::warn!(order = %id, "another worker was faster; this result is dropped");
+            return Ok(());
         }
-        if ring {
-            self.bells.jobs.notify_one();
+        match (delivery, place) {
+            (Some(delivery), Some(place)) => place.fill(delivery),
+            (Some(_), None) => self.callbacks.left_in_database(),
+            (None, _) => {}
         }
-        self.bells.notices.notify_one();
+        if more_to_do {
+            self.jobs.left_in_database();
+        }
         Ok(())
+    }
+
+    async fn load(&self, id: OrderId) -> Result<Known, Failure> {
+        let found = self.store().order_with_card(id).await?;
+        let (order, card_sealed) =
+            found.ok_or_else(|| Failure::Internal(format!("no order {id}")))?;
+        Ok(Known { order, card_sealed })
     }
 
     async fn authorise(
         &self,
         order: &Order,
+        card_sealed: Option<&str>,
         round: u32,
         perhaps_sent: bool,
     ) -> Result<Event, Failure> {
@@ -81,7 +130,7 @@ impl Gateway {
                 Inquiry::Undecided => return Ok(Event::AnswerLost),
             }
         }
-        let Some(clear) = self.open_sealed_card(order).await? else {
+        let Some(clear) = self.open_card_of(order, card_sealed).await? else {
             return Ok(if perhaps_sent { Event::AnswerLost } else { Event::Unsendable });
         };
         let card = CardForHost {
@@ -128,12 +177,16 @@ impl Gateway {
         tokio::time::timeout(limit, call).await.map_err(late)?
     }
 
-    async fn open_sealed_card(&self, order: &Order) -> Result<Option<ClearCard>, Failure> {
-        let Some(sealed) = self.store().sealed_card(order.id).await? else {
+    async fn open_card_of(
+        &self,
+        order: &Order,
+        sealed: Option<&str>,
+    ) -> Result<Option<ClearCard>, Failure> {
+        let Some(sealed) = sealed else {
             return Ok(None);
         };
         let Self { parts, vault, .. } = self;
-        match vault.open(&parts.store, &parts.keys, order.id, &sealed).await {
+        match vault.open(&parts.store, &parts.keys, order.id, sealed).await {
             Ok(clear) => Ok(ClearCard::parse(&clear).ok()),
             Err(super::card_vault::VaultError::Gone) => Ok(None),
             Err(super::card_vault::VaultError::Store(error)) => Err(error.into()),

@@ -7,7 +7,7 @@ use crate::payment::{Millis, SECOND};
 use crate::store::{DueNotice, NoticeResult};
 
 /// How long a claimed callback belongs to its worker. Longer than an attempt may take.
-const NOTICE_LEASE: Millis = 60 * SECOND;
+pub(super) const NOTICE_LEASE: Millis = 60 * SECOND;
 
 /// Words a callback: the whole address to GET, signature included, from the notice, its order
 /// and the merchant's control key. Doors give theirs.
@@ -16,22 +16,41 @@ const NOTICE_LEASE: Millis = 60 * SECOND;
 /// A sentence for the log when the merchant's address is not one.
 pub type CallbackWording = fn(&Notice, &Order, &str) -> Result<String, String>;
 
+/// A callback to deliver, and its order if this process already knows it.
+#[derive(Debug)]
+pub struct Delivery {
+    pub due: DueNotice,
+    order: Option<Order>,
+}
+
+impl Delivery {
+    /// The first attempt for an order that is about to be saved.
+    pub(super) fn first(notice: Notice, order: &Order) -> Self {
+        Self { due: DueNotice { notice, attempts: 1 }, order: Some(order.clone()) }
+    }
+}
+
 impl Gateway {
-    /// Takes up to `most` due callbacks for this worker alone.
+    /// Takes up to `most` due callbacks from the database for this worker alone.
     ///
     /// # Errors
     /// `Unavailable` when the database is away.
-    pub async fn claim_notices(&self, most: u32) -> Result<Vec<DueNotice>, Failure> {
-        Ok(self.store().claim_notices(most, self.clock().now(), NOTICE_LEASE).await?)
+    pub async fn claim_notices(&self, most: u32) -> Result<Vec<Delivery>, Failure> {
+        let due = self.store().claim_notices(most, self.clock().now(), NOTICE_LEASE).await?;
+        Ok(due.into_iter().map(|due| Delivery { due, order: None }).collect())
     }
 
     /// Makes one attempt to deliver a callback and records what came of it.
     ///
     /// # Errors
     /// `Unavailable` when the database is away: then the attempt is made again.
-    pub async fn deliver(&self, due: DueNotice) -> Result<(), Failure> {
-        let DueNotice { notice, attempts } = due;
-        let address = self.address(&notice).await?;
+    pub async fn deliver(&self, delivery: Delivery) -> Result<(), Failure> {
+        let Delivery { due: DueNotice { notice, attempts }, order } = delivery;
+        let order = match order {
+            Some(order) => order,
+            None => self.order_of(&notice).await?,
+        };
+        let address = self.address(&notice, &order).await?;
         let sent = match &address {
             Ok(address) => self.parts.egress.get(address).await,
             Err(why) => Err(why.clone()),
@@ -48,14 +67,21 @@ impl Gateway {
         Ok(self.store().note_attempt(NoticeResult { id: notice.id, attempts, attempt }).await?)
     }
 
-    async fn address(&self, notice: &Notice) -> Result<Result<String, String>, Failure> {
+    async fn order_of(&self, notice: &Notice) -> Result<Order, Failure> {
         let order = self.store().order(notice.order).await?;
-        let order = order.ok_or_else(|| Failure::Internal(format!("no order {}", notice.order)))?;
+        order.ok_or_else(|| Failure::Internal(format!("no order {}", notice.order)))
+    }
+
+    async fn address(
+        &self,
+        notice: &Notice,
+        order: &Order,
+    ) -> Result<Result<String, String>, Failure> {
         let endpoint = self.endpoint(notice.endpoint).await?;
         let endpoint = endpoint
             .ok_or_else(|| Failure::Internal(format!("no endpoint {}", notice.endpoint)))?;
         let merchant = self.merchant(endpoint.merchant).await?;
-        Ok((self.parts.callback_wording)(notice, &order, &merchant.control_key))
+        Ok((self.parts.callback_wording)(notice, order, &merchant.control_key))
     }
 }
 

@@ -9,6 +9,7 @@ mod card_vault;
 mod deliver;
 mod egress;
 mod enrol;
+mod handover;
 mod keys;
 mod nonce_book;
 mod registry;
@@ -16,8 +17,10 @@ mod submit;
 mod sweep;
 mod watch;
 
-pub use deliver::CallbackWording;
+pub use authorise::Work;
+pub use deliver::{CallbackWording, Delivery};
 pub use egress::{Egress, EgressError, EgressRules};
+pub use handover::Handover;
 pub use keys::Keys;
 pub use registry::Merchant;
 pub use submit::{Accepted, CallbackUrl, Intent};
@@ -34,7 +37,6 @@ use nonce_book::NonceBook;
 use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// What the gateway is made of.
 pub struct Parts {
@@ -56,14 +58,8 @@ pub struct Gateway {
     registry: Registry,
     vault: CardVault,
     nonces: NonceBook,
-    bells: Bells,
-}
-
-/// Rung after a commit that left work to do, so that workers need not wait for their interval.
-#[derive(Default)]
-pub struct Bells {
-    pub jobs: Notify,
-    pub notices: Notify,
+    jobs: Handover<Work>,
+    callbacks: Handover<Delivery>,
 }
 
 /// Why a request got no positive answer.
@@ -113,7 +109,8 @@ impl Gateway {
             registry: Registry::new(),
             vault: CardVault::new(),
             nonces: NonceBook::new(),
-            bells: Bells::default(),
+            jobs: Handover::new(),
+            callbacks: Handover::new(),
         }
     }
 
@@ -123,10 +120,31 @@ impl Gateway {
         &self.parts.clock
     }
 
-    /// The bells that workers wait for.
+    /// Steps of orders that this process is to take.
     #[must_use]
-    pub fn bells(&self) -> &Bells {
-        &self.bells
+    pub fn jobs(&self) -> &Handover<Work> {
+        &self.jobs
+    }
+
+    /// Callbacks that this process is to deliver.
+    #[must_use]
+    pub fn callbacks(&self) -> &Handover<Delivery> {
+        &self.callbacks
+    }
+
+    /// Gives back to the database what was handed over and not begun, so that nobody has to wait
+    /// for the leases of a process that stops.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away: then the leases run their time.
+    pub async fn give_back(&self) -> Result<(), Failure> {
+        for work in self.jobs.take(usize::MAX) {
+            self.store().give_back_job(work.job.id).await?;
+        }
+        for delivery in self.callbacks.take(usize::MAX) {
+            self.store().give_back_notice(delivery.due.notice.id).await?;
+        }
+        Ok(())
     }
 
     /// A fresh number for a request.

@@ -1,5 +1,6 @@
 //! Taking an order: from a door's intent to a durable order with its first job.
 
+use super::authorise::{JOB_LEASE, Work};
 use super::nonce_book::bucket_of;
 use super::registry::Merchant;
 use super::{Failure, Gateway};
@@ -89,12 +90,18 @@ impl Gateway {
         self.admit_callback(&intent)?;
         let now = self.clock().now();
         let presented = self.open_card(&intent, now).await?;
-        let new = self.draft(&intent, presented, digest.clone(), now).await?;
+        let place = self.jobs.reserve();
+        let mut new = self.draft(&intent, presented, digest.clone(), now).await?;
+        new.leased_until = place.is_some().then_some(now + JOB_LEASE);
         let accepted = Accepted { order: new.change.order.id, serial: new.change.order.serial };
+        let work = Work::of_new(&new);
         match self.store().accept(new).await? {
             Acceptance::Saved => {
-                self.bells.jobs.notify_one();
-                self.bells.notices.notify_one();
+                match (work, place) {
+                    (Some(work), Some(place)) => place.fill(work),
+                    (Some(_), None) => self.jobs.left_in_database(),
+                    (None, _) => self.callbacks.left_in_database(),
+                }
                 Ok(accepted)
             }
             Acceptance::Duplicate(id) => self.repeat_by_id(id, &digest).await,
@@ -221,6 +228,7 @@ impl Gateway {
             notice: Notice::for_order(self.store().next_notice_id().await?, order),
             request_digest,
             card_sealed,
+            leased_until: None,
             counter: presented.counter,
             nonce: nonce_mark(intent),
             phone: PhoneSeen {

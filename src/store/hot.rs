@@ -60,7 +60,7 @@ pub(super) static SQLITE: HotStatements = HotStatements {
     insert_jobs: "\
         INSERT INTO jobs (id, order_id, step, round, due_at, claims) \
         SELECT r.value->>'id', r.value->>'order_id', r.value->>'step', r.value->>'round', \
-               r.value->>'due_at', 0 \
+               r.value->>'due_at', r.value->>'claims' \
         FROM json_each($1) AS r",
     advance_orders: "\
         UPDATE orders SET status = r.value->>'status', stage = r.value->>'stage', \
@@ -80,13 +80,14 @@ pub(super) static SQLITE: HotStatements = HotStatements {
         INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
                created_at) \
         SELECT r.value->>'id', r.value->>'order_id', r.value->>'endpoint_id', r.value->>'url', \
-               r.value->>'status', 'waiting', 0, r.value->>'created_at', r.value->>'created_at' \
+               r.value->>'status', r.value->>'state', r.value->>'attempts', r.value->>'due_at', \
+               r.value->>'created_at' \
         FROM json_each($1) AS r",
     note_attempts: "\
         UPDATE notices SET state = r.value->>'state', due_at = r.value->>'due_at' \
         FROM json_each($1) AS r \
         WHERE notices.id = r.value->>'id' AND notices.attempts = r.value->>'attempts' \
-          AND notices.state = 'waiting'",
+          AND notices.state = 'sending'",
 };
 
 pub(super) static POSTGRES: HotStatements = HotStatements {
@@ -131,9 +132,9 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
         ON CONFLICT (endpoint_id, client_orderid) DO NOTHING",
     insert_jobs: "\
         INSERT INTO jobs (id, order_id, step, round, due_at, claims) \
-        SELECT r.id, r.order_id, r.step, r.round, r.due_at, 0 \
+        SELECT r.id, r.order_id, r.step, r.round, r.due_at, r.claims \
         FROM json_to_recordset($1::json) AS r(id bigint, order_id bigint, step text, \
-             round bigint, due_at bigint)",
+             round bigint, due_at bigint, claims bigint)",
     advance_orders: "\
         UPDATE orders SET status = r.status, stage = r.stage, outcome = r.outcome, \
                updated_at = r.updated_at, \
@@ -154,14 +155,15 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
     insert_notices: "\
         INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
                created_at) \
-        SELECT r.id, r.order_id, r.endpoint_id, r.url, r.status, 'waiting', 0, r.created_at, \
+        SELECT r.id, r.order_id, r.endpoint_id, r.url, r.status, r.state, r.attempts, r.due_at, \
                r.created_at \
         FROM json_to_recordset($1::json) AS r(id bigint, order_id bigint, endpoint_id bigint, \
-             url text, status text, created_at bigint)",
+             url text, status text, state text, attempts bigint, due_at bigint, \
+             created_at bigint)",
     note_attempts: "\
         UPDATE notices SET state = r.state, due_at = r.due_at \
         FROM json_to_recordset($1::json) AS r(id bigint, attempts bigint, state text, \
              due_at bigint) \
         WHERE notices.id = r.id AND notices.attempts = r.attempts \
-          AND notices.state = 'waiting'",
+          AND notices.state = 'sending'",
 };

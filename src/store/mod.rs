@@ -10,6 +10,7 @@ mod card_keys;
 mod dialect;
 mod hot;
 mod jobs;
+mod leases;
 mod lock;
 mod nonces;
 mod notices;
@@ -122,6 +123,9 @@ impl Store {
         let dialect = Dialect::of(location);
         let writes = dialect.write_pool(location).await?;
         dialect.migrate(&writes).await?;
+        if lock.is_some() {
+            leases::release_all(&writes).await?;
+        }
         let reads = dialect.read_pool(location).await?;
         Ok(Self {
             writer: Writer::start(&writes, dialect),

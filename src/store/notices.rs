@@ -32,7 +32,7 @@ impl DueNotice {
 }
 
 pub(super) const CLAIM_NOTICES: &str = "\
-    UPDATE notices SET due_at = $1, attempts = attempts + 1 \
+    UPDATE notices SET state = 'sending', due_at = $1, attempts = attempts + 1 \
     WHERE id IN (SELECT id FROM notices WHERE due_at <= $2 ORDER BY due_at LIMIT $3) \
       AND due_at <= $2 \
     RETURNING id, order_id, endpoint_id, url, status, attempts";
@@ -41,7 +41,7 @@ pub(super) const CLAIM_NOTICES: &str = "\
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NoticeState {
     pub id: NoticeId,
-    /// `waiting`, `delivered` or `dead`.
+    /// `waiting`, `sending`, `delivered` or `dead`.
     pub state: String,
     pub attempts: i64,
     pub due_at: Option<i64>,

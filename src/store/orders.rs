@@ -21,8 +21,6 @@ const GROUP_OF: &str = "SELECT group_id FROM endpoints WHERE id = $1";
 
 const DIGEST: &str = "SELECT request_digest FROM orders WHERE id = $1";
 
-const SEALED_CARD: &str = "SELECT card_sealed FROM orders WHERE id = $1";
-
 impl Store {
     /// The order with this id.
     ///
@@ -85,14 +83,17 @@ impl Store {
         Ok(sqlx::query_scalar(DIGEST).bind(order.0).fetch_optional(&self.reads).await?)
     }
 
-    /// The order's card, sealed to it; `None` once the order is final.
+    /// The order with this id, and its card, sealed to it; no card once the order is final.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn sealed_card(&self, order: OrderId) -> Result<Option<String>, StoreError> {
-        let sealed: Option<Option<String>> =
-            sqlx::query_scalar(SEALED_CARD).bind(order.0).fetch_optional(&self.reads).await?;
-        Ok(sealed.flatten())
+    pub async fn order_with_card(
+        &self,
+        id: OrderId,
+    ) -> Result<Option<(Order, Option<String>)>, StoreError> {
+        let row = sqlx::query(BY_ID).bind(id.0).fetch_optional(&self.reads).await?;
+        let read = |row: AnyRow| Ok((order_from(&row)?, row.try_get("card_sealed")?));
+        row.map(read).transpose()
     }
 }
 

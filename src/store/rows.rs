@@ -139,6 +139,7 @@ pub(super) struct JobRow {
     step: &'static str,
     round: u32,
     due_at: i64,
+    claims: u32,
 }
 
 impl JobRow {
@@ -146,7 +147,8 @@ impl JobRow {
         let planned = new.change.next?;
         let (step, round) = planned.step.name_and_round();
         let (id, order_id) = (new.job.0, new.change.order.id.0);
-        Some(Self { id, order_id, step, round, due_at: planned.due_at })
+        let due_at = new.leased_until.unwrap_or(planned.due_at);
+        Some(Self { id, order_id, step, round, due_at, claims: new.leased_until.is_some().into() })
     }
 }
 
@@ -201,18 +203,26 @@ pub(super) struct NoticeRow<'a> {
     endpoint_id: i64,
     url: &'a str,
     status: &'static str,
+    state: &'static str,
+    attempts: u32,
+    due_at: i64,
     created_at: i64,
 }
 
 impl<'a> NoticeRow<'a> {
-    pub(super) fn of(notice: &'a Notice, change: &Change) -> Self {
+    /// A notice that waits, or whose first attempt is under way until the lease ends.
+    pub(super) fn of(notice: &'a Notice, change: &Change, leased_until: Option<i64>) -> Self {
+        let made_at = change.order.updated_at;
         Self {
+            state: if leased_until.is_some() { "sending" } else { "waiting" },
+            attempts: leased_until.is_some().into(),
+            due_at: leased_until.unwrap_or(made_at),
             id: notice.id.0,
             order_id: notice.order.0,
             endpoint_id: notice.endpoint.0,
             url: &notice.url,
             status: notice.status.name(),
-            created_at: change.order.updated_at,
+            created_at: made_at,
         }
     }
 }

@@ -69,7 +69,7 @@ impl Scribe<'_> {
         self.run(hot.insert_phones, &PhoneRow::distinct(new())).await?;
         self.run(hot.insert_jobs, &new().filter_map(|n| JobRow::of(n)).collect::<Vec<_>>()).await?;
         let notices: Vec<_> = new()
-            .filter_map(|n| n.notice.as_ref().map(|notice| NoticeRow::of(notice, &n.change)))
+            .filter_map(|n| n.notice.as_ref().map(|notice| NoticeRow::of(notice, &n.change, None)))
             .collect();
         self.run(hot.insert_notices, &notices).await?;
         Ok(verdicts)
@@ -125,7 +125,11 @@ impl Scribe<'_> {
         let ended: Vec<_> =
             done().filter(|a| a.change.next.is_none()).map(|a| a.job.id.0).collect();
         let notices: Vec<_> = done()
-            .filter_map(|a| a.notice.as_ref().map(|notice| NoticeRow::of(notice, &a.change)))
+            .filter_map(|a| {
+                a.notice
+                    .as_ref()
+                    .map(|notice| NoticeRow::of(notice, &a.change, a.notice_leased_until))
+            })
             .collect();
         self.run(hot.plan_jobs, &plans).await?;
         self.run(hot.end_jobs, &ended).await?;

@@ -31,6 +31,8 @@ pub struct NewOrder {
     /// Keyed digest of the whole request: tells a repeated request from a different one.
     pub request_digest: String,
     pub card_sealed: Option<String>,
+    /// Until when the job is this process's own, if it takes the step itself.
+    pub leased_until: Option<Millis>,
     /// The counter of the reader's message.
     pub counter: i64,
     pub nonce: NonceMark,
@@ -74,6 +76,8 @@ pub struct Advance {
     pub change: Change,
     pub job: JobRef,
     pub notice: Option<Notice>,
+    /// Until when the notice is this process's own, if it makes the first attempt itself.
+    pub notice_leased_until: Option<Millis>,
 }
 
 /// What came of one attempt to deliver a callback.

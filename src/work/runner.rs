@@ -1,20 +1,20 @@
-//! Two lanes of workers: one takes the steps of orders, one delivers callbacks. Each claims no
-//! more than it can start at once, so that a claimed piece of work never waits out its lease.
+//! Two lanes of workers: one takes the steps of orders, one delivers callbacks. Each takes no more
+//! than it can start at once, so that a leased piece of work never waits out its lease.
 
-use crate::gateway::{Failure, Gateway};
-use std::future::Future;
+use crate::gateway::{Delivery, Failure, Gateway, Handover, Work};
+use async_trait::async_trait;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-/// How long a lane waits for its bell before it looks by itself: for retries that fall due, and
-/// for work that another instance left.
+/// How often a lane looks into the database: for retries that fall due, and for work that
+/// another instance left.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a lane waits after the database failed it.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
-/// The most claimed at one time.
-const CLAIM_MAX: usize = 256;
+/// The most taken at one time.
+const TAKE_MAX: usize = 256;
 
 /// The running lanes.
 pub struct Runner {
@@ -27,36 +27,13 @@ impl Runner {
     #[must_use]
     pub fn start(gateway: &Arc<Gateway>, jobs_at_once: usize, callbacks_at_once: usize) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let jobs = Lane {
-            name: "jobs",
-            places: Arc::new(Semaphore::new(jobs_at_once)),
-            at_once: jobs_at_once,
-            stopped: stopped.clone(),
-        };
-        let notices = Lane {
-            name: "callbacks",
-            places: Arc::new(Semaphore::new(callbacks_at_once)),
-            at_once: callbacks_at_once,
-            stopped,
-        };
-        let lanes = vec![
-            tokio::spawn(jobs.run(
-                Arc::clone(gateway),
-                |gateway| &gateway.bells().jobs,
-                |gateway, most| async move { gateway.claim_jobs(most).await },
-                |gateway, job| async move { gateway.take_step(job).await },
-            )),
-            tokio::spawn(notices.run(
-                Arc::clone(gateway),
-                |gateway| &gateway.bells().notices,
-                |gateway, most| async move { gateway.claim_notices(most).await },
-                |gateway, notice| async move { gateway.deliver(notice).await },
-            )),
-        ];
+        let jobs = Lane::new(Steps(Arc::clone(gateway)), jobs_at_once, stopped.clone());
+        let callbacks = Lane::new(Callbacks(Arc::clone(gateway)), callbacks_at_once, stopped);
+        let lanes = vec![tokio::spawn(jobs.run()), tokio::spawn(callbacks.run())];
         Self { stop, lanes }
     }
 
-    /// Claims nothing more and waits for what is under way.
+    /// Takes no new work from the database, finishes what is in hand.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         for lane in self.lanes {
@@ -65,45 +42,88 @@ impl Runner {
     }
 }
 
-struct Lane {
-    name: &'static str,
+/// What a lane does: where its work comes from and how a piece of it is done.
+#[async_trait]
+trait Errand: Clone + Send + Sync + 'static {
+    type Piece: Send + 'static;
+    const NAME: &'static str;
+
+    fn handover(&self) -> &Handover<Self::Piece>;
+    async fn claim(&self, most: u32) -> Result<Vec<Self::Piece>, Failure>;
+    async fn run(&self, piece: Self::Piece) -> Result<(), Failure>;
+}
+
+#[derive(Clone)]
+struct Steps(Arc<Gateway>);
+
+#[async_trait]
+impl Errand for Steps {
+    type Piece = Work;
+    const NAME: &'static str = "jobs";
+
+    fn handover(&self) -> &Handover<Work> {
+        self.0.jobs()
+    }
+
+    async fn claim(&self, most: u32) -> Result<Vec<Work>, Failure> {
+        self.0.claim_jobs(most).await
+    }
+
+    async fn run(&self, work: Work) -> Result<(), Failure> {
+        self.0.take_step(work).await
+    }
+}
+
+#[derive(Clone)]
+struct Callbacks(Arc<Gateway>);
+
+#[async_trait]
+impl Errand for Callbacks {
+    type Piece = Delivery;
+    const NAME: &'static str = "callbacks";
+
+    fn handover(&self) -> &Handover<Delivery> {
+        self.0.callbacks()
+    }
+
+    async fn claim(&self, most: u32) -> Result<Vec<Delivery>, Failure> {
+        self.0.claim_notices(most).await
+    }
+
+    async fn run(&self, delivery: Delivery) -> Result<(), Failure> {
+        self.0.deliver(delivery).await
+    }
+}
+
+struct Lane<E> {
+    errand: E,
     places: Arc<Semaphore>,
     at_once: usize,
     stopped: watch::Receiver<bool>,
+    next_look: Instant,
 }
 
-impl Lane {
-    async fn run<T, Claim, Claiming, Work, Working>(
-        mut self,
-        gateway: Arc<Gateway>,
-        bell: fn(&Gateway) -> &Notify,
-        claim: Claim,
-        work: Work,
-    ) where
-        T: Send + 'static,
-        Claim: Fn(Arc<Gateway>, u32) -> Claiming,
-        Claiming: Future<Output = Result<Vec<T>, Failure>>,
-        Work: Fn(Arc<Gateway>, T) -> Working,
-        Working: Future<Output = Result<(), Failure>> + Send + 'static,
-    {
+impl<E: Errand> Lane<E> {
+    fn new(errand: E, at_once: usize, stopped: watch::Receiver<bool>) -> Self {
+        let places = Arc::new(Semaphore::new(at_once));
+        Self { errand, places, at_once, stopped, next_look: Instant::now() }
+    }
+
+    async fn run(mut self) {
         while let Some(mut places) = self.free_places().await {
-            let most = u32::try_from(places.num_permits().min(CLAIM_MAX)).unwrap_or(u32::MAX);
-            let claimed = match claim(Arc::clone(&gateway), most).await {
-                Ok(claimed) => claimed,
-                Err(failure) => {
-                    tracing::warn!(lane = self.name, %failure, "cannot claim work; will try again");
-                    self.pause(TROUBLE_PAUSE).await;
-                    continue;
+            let most = places.num_permits().min(TAKE_MAX);
+            let mut pieces = self.errand.handover().take(most);
+            pieces.extend(self.look(most - pieces.len()).await);
+            if pieces.is_empty() {
+                if *self.stopped.borrow() {
+                    break;
                 }
-            };
-            if claimed.is_empty() {
                 drop(places);
-                self.wait_for(bell(&gateway)).await;
+                self.wait().await;
                 continue;
             }
-            for piece in claimed {
-                let place = places.split(1);
-                tokio::spawn(finish(work(Arc::clone(&gateway), piece), self.name, place));
+            for piece in pieces {
+                tokio::spawn(do_piece(self.errand.clone(), piece, places.split(1)));
             }
         }
         // Every place free again: nothing is under way any more.
@@ -111,14 +131,32 @@ impl Lane {
         let _ = self.places.acquire_many(all).await;
     }
 
-    /// All places that are free now, at least one; `None` when it is time to stop.
+    /// Claims due work from the database, when it is time to look or something was left there.
+    async fn look(&mut self, most: usize) -> Vec<E::Piece> {
+        let due = Instant::now() >= self.next_look;
+        if most == 0 || *self.stopped.borrow() || !(self.errand.handover().take_left() || due) {
+            return Vec::new();
+        }
+        self.next_look = Instant::now() + LOOK_INTERVAL;
+        match self.errand.claim(u32::try_from(most).unwrap_or(u32::MAX)).await {
+            Ok(pieces) => {
+                if pieces.len() == most {
+                    // There may be more: look again as soon as there is a free place.
+                    self.next_look = Instant::now();
+                }
+                pieces
+            }
+            Err(failure) => {
+                tracing::warn!(lane = E::NAME, %failure, "cannot claim work; will try again");
+                self.next_look = Instant::now() + TROUBLE_PAUSE;
+                Vec::new()
+            }
+        }
+    }
+
+    /// All places that are free now, at least one.
     async fn free_places(&mut self) -> Option<OwnedSemaphorePermit> {
-        let first = tokio::select! {
-            biased;
-            _ = self.stopped.wait_for(|stop| *stop) => return None,
-            first = Arc::clone(&self.places).acquire_owned() => first.ok()?,
-        };
-        let mut places = first;
+        let mut places = Arc::clone(&self.places).acquire_owned().await.ok()?;
         let more = u32::try_from(self.places.available_permits()).unwrap_or(0);
         if let Ok(rest) = Arc::clone(&self.places).try_acquire_many_owned(more) {
             places.merge(rest);
@@ -126,29 +164,20 @@ impl Lane {
         Some(places)
     }
 
-    async fn wait_for(&mut self, bell: &Notify) {
+    /// Waits for the bell, the time to look, or the end.
+    async fn wait(&mut self) {
+        let until_look = self.next_look.saturating_duration_since(Instant::now());
         tokio::select! {
             _ = self.stopped.wait_for(|stop| *stop) => {}
-            () = bell.notified() => {}
-            () = tokio::time::sleep(LOOK_INTERVAL) => {}
-        }
-    }
-
-    async fn pause(&mut self, pause: Duration) {
-        tokio::select! {
-            _ = self.stopped.wait_for(|stop| *stop) => {}
-            () = tokio::time::sleep(pause) => {}
+            () = self.errand.handover().wait() => {}
+            () = tokio::time::sleep(until_look) => {}
         }
     }
 }
 
-async fn finish(
-    work: impl Future<Output = Result<(), Failure>>,
-    lane: &'static str,
-    place: Option<OwnedSemaphorePermit>,
-) {
-    if let Err(failure) = work.await {
-        tracing::error!(lane, %failure, "a step failed; its lease gives it back");
+async fn do_piece<E: Errand>(errand: E, piece: E::Piece, place: Option<OwnedSemaphorePermit>) {
+    if let Err(failure) = errand.run(piece).await {
+        tracing::error!(lane = E::NAME, %failure, "a step failed; its lease gives it back");
     }
     drop(place);
 }

@@ -232,10 +232,11 @@ async fn the_sealed_card_is_there_until_the_order_is_final_and_unreadable_after(
     scenario(async |world| {
         let order = world.sell("W-1", "10.42").await;
         let store = world.app().store();
-        let sealed = store.sealed_card(order_id(&order)).await.unwrap().unwrap();
-        assert!(contains(&world.database.dump().await, sealed.as_bytes()));
+        let sealed = async || store.order_with_card(order_id(&order)).await.unwrap().unwrap().1;
+        let before = sealed().await.unwrap();
+        assert!(contains(&world.database.dump().await, before.as_bytes()));
         world.settle().await;
-        assert_eq!(store.sealed_card(order_id(&order)).await.unwrap(), None);
+        assert_eq!(sealed().await, None);
 
         let key = sealed_key(world).await;
         // Within the hour the key may still be in use; after it, key and card are gone.

@@ -67,6 +67,7 @@ impl Shelf {
             notice: None,
             request_digest: "digest".to_owned(),
             card_sealed: Some("1.c2VhbGVk".to_owned()),
+            leased_until: None,
             counter,
             nonce: NonceMark { bucket: 7, digest: format!("nonce of {name} {counter}") },
             phone: PhoneSeen { phone_id: "p".to_owned(), sdk_version: None },
@@ -194,7 +195,7 @@ async fn an_order_comes_back_as_it_was_saved() {
         assert_eq!(shelf.first.order(OrderId(1)).await.unwrap(), None);
         let digest = shelf.first.request_digest(saved.id).await.unwrap();
         assert_eq!(digest.as_deref(), Some("digest"));
-        let sealed = shelf.first.sealed_card(saved.id).await.unwrap();
+        let (_, sealed) = shelf.first.order_with_card(saved.id).await.unwrap().unwrap();
         assert_eq!(sealed.as_deref(), Some("1.c2VhbGVk"));
     })
     .await;
@@ -316,7 +317,12 @@ async fn of_two_changes_of_one_version_the_second_is_stale_and_leaves_nothing() 
             let change = apply(order.clone(), approval(), 200).unwrap();
             let id = shelf.first.next_notice_id().await.unwrap();
             let notice = Some(notice(id, &change.order));
-            advances.push(Advance { change, job: JobRef { id: job.id }, notice });
+            advances.push(Advance {
+                change,
+                job: JobRef { id: job.id },
+                notice,
+                notice_leased_until: None,
+            });
         }
         let both = [&shelf.first, &shelf.second];
         let advances = advances.into_iter().enumerate().map(|(n, a)| both[n % 2].advance(a));
@@ -327,7 +333,8 @@ async fn of_two_changes_of_one_version_the_second_is_stale_and_leaves_nothing() 
         let after = shelf.second.order(order.id).await.unwrap().unwrap();
         assert_eq!((after.status, after.version), (Status::Approved, 1));
         assert_eq!(after.outcome.approval_code.as_deref(), Some("123456"));
-        assert_eq!(shelf.first.sealed_card(order.id).await.unwrap(), None, "final: wiped");
+        let (_, sealed) = shelf.first.order_with_card(order.id).await.unwrap().unwrap();
+        assert_eq!(sealed, None, "final: wiped");
     })
     .await;
 }
@@ -339,12 +346,14 @@ async fn a_step_that_leads_to_another_keeps_its_job_and_starts_its_claims_anew()
         let job = shelf.first.claim_jobs(1, 100, LEASE).await.unwrap()[0];
         let order = shelf.first.order(job.order).await.unwrap().unwrap();
         let change = apply(order, Event::Pending { ask_after: 50 }, 200).unwrap();
-        let advance = Advance { change, job: JobRef { id: job.id }, notice: None };
+        let advance =
+            Advance { change, job: JobRef { id: job.id }, notice: None, notice_leased_until: None };
         assert!(shelf.first.advance(advance).await.unwrap());
         assert_eq!(shelf.first.claim_jobs(1, 249, LEASE).await.unwrap(), []);
         let next = shelf.second.claim_jobs(1, 250, LEASE).await.unwrap()[0];
         assert_eq!((next.id, next.step, next.claims), (job.id, Step::Inquire { round: 0 }, 1));
-        assert!(shelf.first.sealed_card(job.order).await.unwrap().is_some(), "not final: kept");
+        let (_, sealed) = shelf.first.order_with_card(job.order).await.unwrap().unwrap();
+        assert!(sealed.is_some(), "not final: kept");
     })
     .await;
 }
@@ -358,7 +367,12 @@ async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_chan
         let change = apply(order.clone(), approval(), 200).unwrap();
         let id = shelf.first.next_notice_id().await.unwrap();
         let owed = notice(id, &change.order);
-        let advance = Advance { change, job: JobRef { id: job.id }, notice: Some(owed.clone()) };
+        let advance = Advance {
+            change,
+            job: JobRef { id: job.id },
+            notice: Some(owed.clone()),
+            notice_leased_until: None,
+        };
         assert!(shelf.first.advance(advance).await.unwrap());
 
         let claim = async |now| shelf.second.claim_notices(9, now, LEASE).await.unwrap();
@@ -374,7 +388,7 @@ async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_chan
         assert_eq!(claim(500).await[0].attempts, 2);
         // The first worker reports late; the second attempt is under way and stays leased.
         note(1, Attempt::GivenUp).await;
-        assert_eq!(shelf.first.notices_of(order.id).await.unwrap()[0].state, "waiting");
+        assert_eq!(shelf.first.notices_of(order.id).await.unwrap()[0].state, "sending");
         note(2, Attempt::Delivered).await;
         let state = &shelf.first.notices_of(order.id).await.unwrap()[0];
         assert_eq!((state.state.as_str(), state.due_at), ("delivered", None));

@@ -38,7 +38,7 @@ async fn a_lost_answer_is_asked_for_becomes_unknown_and_is_reversed() {
 async fn a_job_whose_worker_vanished_before_sending_is_sent_by_the_next() {
     scenario(async |world| {
         let order = world.sell("V-1", "10.42").await;
-        let claimed = world.gateway().claim_jobs(10).await.unwrap();
+        let claimed = world.claim_jobs().await;
         assert_eq!(claimed.len(), 1);
         world.settle().await;
         assert_eq!(world.status("V-1", &order).await.get("status"), "processing", "still leased");
@@ -53,14 +53,14 @@ async fn a_job_whose_worker_vanished_before_sending_is_sent_by_the_next() {
 async fn a_job_whose_worker_vanished_after_sending_is_asked_for_and_not_sent_again() {
     scenario(async |world| {
         let order = world.sell("V-2", "10.42").await;
-        let lost = world.gateway().claim_jobs(10).await.unwrap()[0];
+        let lost = world.claim_jobs().await.remove(0);
         world.pass(60 * SECOND - 1).await;
         // The first worker wakes up and sends; its lease ends before it can save what it heard.
         let second = {
             world.clock.advance(1);
-            world.gateway().claim_jobs(10).await.unwrap()[0]
+            world.claim_jobs().await.remove(0)
         };
-        assert_eq!((second.order, second.claims), (lost.order, 2));
+        assert_eq!((second.job.order, second.job.claims), (lost.job.order, 2));
         world.gateway().take_step(lost).await.unwrap();
         world.gateway().take_step(second).await.unwrap();
         assert_eq!(world.status("V-2", &order).await.get("status"), "approved");

@@ -17,7 +17,7 @@ use tillgate::crypto::oauth::authorize;
 use tillgate::crypto::oauth_header::Header;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::crypto::sign::status_control;
-use tillgate::gateway::Gateway;
+use tillgate::gateway::{Delivery, Gateway, Work};
 use tillgate::payment::ids::OrderId;
 use tillgate::payment::{Millis, SECOND};
 use tillgate::sandbox::host::SandboxHost;
@@ -137,8 +137,8 @@ impl World {
     /// Takes every step and delivers every callback that is due, until nothing is.
     pub async fn settle(&self) {
         loop {
-            let jobs = self.gateway().claim_jobs(100).await.unwrap();
-            let notices = self.gateway().claim_notices(100).await.unwrap();
+            let jobs = self.claim_jobs().await;
+            let notices = self.claim_notices().await;
             if jobs.is_empty() && notices.is_empty() {
                 return;
             }
@@ -149,6 +149,19 @@ impl World {
                 self.gateway().deliver(notice).await.unwrap();
             }
         }
+    }
+
+    /// Takes the due steps, as a worker does: those handed over first, then the database's.
+    pub async fn claim_jobs(&self) -> Vec<Work> {
+        let mut jobs = self.gateway().jobs().take(100);
+        jobs.extend(self.gateway().claim_jobs(100).await.unwrap());
+        jobs
+    }
+
+    async fn claim_notices(&self) -> Vec<Delivery> {
+        let mut notices = self.gateway().callbacks().take(100);
+        notices.extend(self.gateway().claim_notices(100).await.unwrap());
+        notices
     }
 
     /// Lets time pass, then does what has fallen due.
