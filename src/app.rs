@@ -19,6 +19,7 @@ use crate::work::runner::Runner;
 use crate::work::schedule;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
 use actix_web::{App as ActixApp, HttpServer, web};
 use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
@@ -62,6 +63,18 @@ impl App {
     /// # Errors
     /// What keeps any of them from starting, in words for the person at the keyboard.
     pub async fn start(settings: Settings, start: Start) -> anyhow::Result<Self> {
+        Self::start_with_door(settings, start, |_| {}).await
+    }
+
+    /// As [`App::start`], with one more door beside the others.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_with_door(
+        settings: Settings,
+        start: Start,
+        extra: fn(&mut ServiceConfig),
+    ) -> anyhow::Result<Self> {
         // Another part of the process may have installed it; any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let metrics = telemetry::start_metrics();
@@ -91,6 +104,7 @@ impl App {
             entropy: start.entropy.clone(),
             docs: Docs { sandbox: sandbox.is_some() },
             sandbox,
+            extra,
         };
         let server = serve(listener, doors)?;
         let (runner, scheduler) = match start.workers {
@@ -173,6 +187,7 @@ struct Doors {
     ops: Ops,
     docs: Docs,
     sandbox: Option<Sandbox>,
+    extra: fn(&mut ServiceConfig),
 }
 
 /// Starts the HTTP server; it runs on threads of its own until its handle stops it.
@@ -194,6 +209,7 @@ fn serve(listener: TcpListener, doors: Doors) -> anyhow::Result<ServerHandle> {
                     sandbox_door::configure(config);
                 }
             })
+            .configure(doors.extra)
     })
     .workers(HTTP_THREADS)
     .client_request_timeout(HEAD_TIMEOUT)

@@ -271,10 +271,10 @@ fn development_key(location: &Location, entropy: &Entropy) -> anyhow::Result<Sea
 }
 
 /// A folder that vanishes with its owner.
-struct TemporaryFolder(PathBuf);
+pub(super) struct TemporaryFolder(pub PathBuf);
 
 impl TemporaryFolder {
-    fn make(entropy: &Entropy) -> anyhow::Result<Self> {
+    pub(super) fn make(entropy: &Entropy) -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("tillgate-{}", entropy.uuid()));
         std::fs::create_dir(&path)
             .with_context(|| format!("cannot make a temporary folder {}", path.display()))?;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bench;
 mod client;
 mod dev;
 mod health;
@@ -38,6 +39,11 @@ enum Command {
     Swipe(swipe::SwipeArguments),
     /// Ask a running gateway whether it is ready; exits with 1 if not
     Health(health::HealthArguments),
+    /// Measure this machine: sales, callbacks and status against a bare form handler
+    Bench(bench::BenchArguments),
+    /// The gateway that `bench` starts
+    #[command(hide = true)]
+    BenchGateway(bench::GatewayArguments),
 }
 
 /// Runs the command of this process's arguments.
@@ -63,6 +69,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Sale(arguments) => sale::run(arguments).await,
         Command::Swipe(arguments) => swipe::run(arguments).await,
         Command::Health(arguments) => health::run(arguments).await,
+        Command::Bench(arguments) => bench::run(arguments).await,
+        Command::BenchGateway(arguments) => bench::run_gateway(arguments).await,
     }
 }
 

@@ -1,0 +1,167 @@
+//! What each connection asks, and what counts as an answer.
+
+use super::fixtures::{MobileApp, VirtualReader};
+use super::ledger::{Ledger, name_of};
+use super::wire::{Answer, find};
+use anyhow::{Context, bail};
+use std::ops::Range;
+use std::sync::Arc;
+
+const ORDER_FIELD: &[u8] = b"&paynet-order-id=";
+
+/// One client that asks again as soon as it is answered.
+pub(super) trait Player: Send + 'static {
+    /// The next request, whole.
+    fn request(&mut self) -> anyhow::Result<&[u8]>;
+
+    /// Takes the answer to it.
+    ///
+    /// # Errors
+    /// When it is not the answer that a sound gateway gives.
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()>;
+}
+
+/// Sends the same form to the door that does nothing with it.
+pub(super) struct BarePlayer {
+    request: Vec<u8>,
+}
+
+impl BarePlayer {
+    pub(super) fn new(app: &MobileApp, reader: &mut VirtualReader) -> anyhow::Result<Self> {
+        let mut request = Vec::new();
+        app.write_bare(reader, &mut request)?;
+        Ok(Self { request })
+    }
+}
+
+impl Player for BarePlayer {
+    fn request(&mut self) -> anyhow::Result<&[u8]> {
+        Ok(&self.request)
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()> {
+        expect(answer, b"type=bare\n")
+    }
+}
+
+/// Sends sales, each of its own, from one reader.
+pub(super) struct SalePlayer {
+    app: Arc<MobileApp>,
+    reader: VirtualReader,
+    ledger: Arc<Ledger>,
+    /// Requests that were signed in advance, one after the other.
+    signed: Vec<u8>,
+    places: std::vec::IntoIter<(usize, Range<usize>)>,
+    /// The number of the sale that is under way.
+    current: usize,
+}
+
+impl SalePlayer {
+    pub(super) fn new(app: &Arc<MobileApp>, reader: VirtualReader, ledger: &Arc<Ledger>) -> Self {
+        Self {
+            app: Arc::clone(app),
+            reader,
+            ledger: Arc::clone(ledger),
+            signed: Vec::new(),
+            places: Vec::new().into_iter(),
+            current: 0,
+        }
+    }
+
+    /// Signs this many sales in advance, in place of those that are left.
+    pub(super) fn prepare(&mut self, count: usize) -> anyhow::Result<()> {
+        self.signed.clear();
+        let mut places = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (number, start) = (self.ledger.next_number(), self.signed.len());
+            self.app.write_sale(&name_of(number), &mut self.reader, &mut self.signed)?;
+            places.push((number, start..self.signed.len()));
+        }
+        self.places = places.into_iter();
+        Ok(())
+    }
+}
+
+impl Player for SalePlayer {
+    fn request(&mut self) -> anyhow::Result<&[u8]> {
+        if self.places.len() == 0 {
+            self.prepare(1)?;
+        }
+        let (number, place) = self.places.next().context("nothing was signed")?;
+        self.current = number;
+        self.ledger.sent(number);
+        Ok(&self.signed[place])
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()> {
+        expect(answer, b"type=async-response\n")?;
+        let order = order_of(answer.body).context("an accepted sale has no order id")?;
+        self.ledger.accepted(self.current, order);
+        Ok(())
+    }
+}
+
+/// Asks for the status of any accepted sale.
+pub(super) struct StatusPlayer {
+    app: Arc<MobileApp>,
+    ledger: Arc<Ledger>,
+    request: Vec<u8>,
+}
+
+impl StatusPlayer {
+    pub(super) fn new(app: &Arc<MobileApp>, ledger: &Arc<Ledger>) -> Self {
+        Self { app: Arc::clone(app), ledger: Arc::clone(ledger), request: Vec::new() }
+    }
+}
+
+impl Player for StatusPlayer {
+    fn request(&mut self) -> anyhow::Result<&[u8]> {
+        let random = u64::from_le_bytes(self.app.entropy.bytes());
+        let (name, order) = self.ledger.pick(random).context("no sale was accepted before")?;
+        self.request.clear();
+        self.app.write_status(&name, order, &mut self.request)?;
+        Ok(&self.request)
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()> {
+        expect(answer, b"type=status-response\n")
+    }
+}
+
+fn expect(answer: &Answer<'_>, beginning: &[u8]) -> anyhow::Result<()> {
+    if answer.status == 200 && answer.body.starts_with(beginning) {
+        return Ok(());
+    }
+    bail!(
+        "the gateway answered {} {} and not {}",
+        answer.status,
+        String::from_utf8_lossy(answer.body).replace('\n', ""),
+        String::from_utf8_lossy(beginning).trim_end()
+    )
+}
+
+fn order_of(body: &[u8]) -> Option<i64> {
+    let start = find(body, ORDER_FIELD)? + ORDER_FIELD.len();
+    let digits = body[start..].split(|byte| !byte.is_ascii_digit()).next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_found_among_the_pairs() {
+        let body = b"type=async-response\n&serial-number=1\n&paynet-order-id=6877\n&x=1\n";
+        assert_eq!(order_of(body), Some(6877));
+        assert_eq!(order_of(b"type=error\n&error-code=2\n"), None);
+    }
+
+    #[test]
+    fn any_other_answer_is_a_fault_that_says_what_came() {
+        let body = b"type=error\n&error-code=2\n";
+        let fault = expect(&Answer { status: 200, body }, b"type=bare\n").unwrap_err();
+        assert!(fault.to_string().contains("type=error&error-code=2"), "{fault}");
+        assert!(expect(&Answer { status: 503, body: b"type=bare\n" }, b"type=bare\n").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! The merchant's side of callbacks: answers 200 to each and notes whose it was.
+
+use super::ledger::Ledger;
+use super::wire::{HEAD_END, find};
+use anyhow::Context;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+const THANKS: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+/// More than any callback of the bench.
+const REQUEST_MAX: usize = 16 * 1024;
+const NAME_FIELD: &str = "client_orderid=";
+
+/// Listens as long as it lives.
+pub(super) struct Receiver {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Receiver {
+    /// Starts to listen; what comes goes into the ledger.
+    pub(super) async fn start(ledger: Arc<Ledger>) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.context("cannot listen for callbacks")?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(receive(stream, Arc::clone(&ledger)));
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// Where callbacks go.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}/callback", self.address)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One connection, until the gateway lets go of it.
+async fn receive(mut stream: TcpStream, ledger: Arc<Ledger>) {
+    let mut buffer = Vec::with_capacity(4096);
+    while let Ok(1..) = stream.read_buf(&mut buffer).await {
+        while let Some(end) = find(&buffer, HEAD_END) {
+            let head = String::from_utf8_lossy(&buffer[..end]);
+            ledger.called_back(order_of(&head).unwrap_or(&head));
+            buffer.drain(..end + HEAD_END.len());
+            if stream.write_all(THANKS).await.is_err() {
+                return;
+            }
+        }
+        if buffer.len() > REQUEST_MAX {
+            return;
+        }
+    }
+}
+
+/// The order's name in the request line.
+fn order_of(head: &str) -> Option<&str> {
+    let line = head.strip_prefix("GET ")?.split(' ').next()?;
+    let (_, query) = line.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix(NAME_FIELD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_stands_in_the_query() {
+        let head = "GET /callback?merchant_order=x&client_orderid=bench-7&type=sale HTTP/1.1\r\n";
+        assert_eq!(order_of(head), Some("bench-7"));
+        assert_eq!(order_of("POST /callback?client_orderid=bench-7 HTTP/1.1"), None);
+        assert_eq!(order_of("GET /callback HTTP/1.1"), None);
+    }
+}
