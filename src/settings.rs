@@ -119,10 +119,13 @@ impl Settings {
     }
 }
 
-/// The environment's options. The control key is the merchant's, for `tillgate sale`; whoever has
-/// it in the shell can start `serve` there too.
+/// The environment's options. Others that begin alike are somebody else's: the control key is for
+/// `tillgate sale`, and a cluster may set `TILLGATE_PORT` and more for a service of this name.
 fn environment() -> Env {
-    Env::prefixed("TILLGATE_").ignore(&["control_key"])
+    Env::prefixed("TILLGATE_").filter(|name| {
+        let option = format!("\n{} = ", name.as_str().to_ascii_lowercase());
+        DEFAULTS.contains(&option)
+    })
 }
 
 impl Written {
