@@ -96,8 +96,10 @@ CREATE TABLE jobs (
     step TEXT NOT NULL,
     round BIGINT NOT NULL,
     due_at BIGINT NOT NULL,
-    -- How often the job was claimed. It also tells an owner whose lease ran out from the next.
-    claims BIGINT NOT NULL
+    -- How often the job was ever claimed: tells an owner whose lease ran out from the next one.
+    claims BIGINT NOT NULL,
+    -- How often since this step was planned: above 1, the step may have been taken before.
+    tries BIGINT NOT NULL
 );
 CREATE INDEX jobs_by_due ON jobs (due_at);
 

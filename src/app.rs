@@ -33,7 +33,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long running requests may take after a stop was asked for.
 const STOP_SECONDS: u64 = 10;
-/// Requests are light; one thread per core is plenty.
+/// Requests are light, and most of the work is the writer's and the database's.
 const HTTP_THREADS: usize = 2;
 
 /// How the program is started, apart from its settings.
@@ -110,7 +110,7 @@ impl App {
         let (runner, scheduler) = match start.workers {
             true => (
                 Some(Runner::start(&gateway, settings.jobs_at_once, settings.callbacks_at_once)),
-                Some(schedule::start(&gateway).await?),
+                Some(schedule::start(&gateway, telemetry::tidy_metrics).await?),
             ),
             false => (None, None),
         };

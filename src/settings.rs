@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Every option with its default and a sentence about it.
 pub const DEFAULTS: &str = include_str!("settings.toml");
 
-/// The acquirer must be given up before a job's lease ends.
+/// A cardholder waits at the till meanwhile.
 const ACQUIRER_TIMEOUT_MAX_MS: u64 = 45_000;
 
 /// The options as they are written.
@@ -119,12 +119,13 @@ impl Settings {
     }
 }
 
-/// The environment's options. Others that begin alike are somebody else's: the control key is for
-/// `tillgate sale`, and a cluster may set `TILLGATE_PORT` and more for a service of this name.
+/// The environment's options. A misspelt one is refused; some that begin alike are not ours: the
+/// control key is for `tillgate sale`, and clusters set `TILLGATE_PORT`, `TILLGATE_SERVICE_HOST`
+/// and more where a service has this name.
 fn environment() -> Env {
     Env::prefixed("TILLGATE_").filter(|name| {
-        let option = format!("\n{} = ", name.as_str().to_ascii_lowercase());
-        DEFAULTS.contains(&option)
+        let name = name.as_str().to_ascii_lowercase();
+        name != "control_key" && !name.starts_with("port") && !name.starts_with("service_")
     })
 }
 
@@ -154,8 +155,9 @@ impl Written {
             note("log_format: text or json".to_owned());
         }
         for url in &self.public_base_urls {
-            if !url.starts_with("https://") && !url.starts_with("http://") {
-                note(format!("public_base_urls: {url:?} must begin with https:// or http://"));
+            let parsed = url::Url::parse(url);
+            if !parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+                note(format!("public_base_urls: {url:?} is not https://HOST or http://HOST"));
             }
         }
         let (Ok(listen), Some(location), Ok(master_key), true) =

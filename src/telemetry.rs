@@ -6,6 +6,9 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
+/// Upper bounds of the histograms of durations, in seconds.
+const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Logs to standard error from now on; a second call changes nothing.
@@ -28,10 +31,18 @@ pub fn start_logs(settings: &LogSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Merges the samples gathered since the last call.
+pub fn tidy_metrics() {
+    if let Some(handle) = METRICS.get() {
+        handle.run_upkeep();
+    }
+}
+
 /// Counts from now on, and answers what renders the counts.
 pub fn start_metrics() -> Option<PrometheusHandle> {
     if METRICS.get().is_none()
-        && let Ok(handle) = PrometheusBuilder::new().install_recorder()
+        && let Ok(builder) = PrometheusBuilder::new().set_buckets(&BUCKETS)
+        && let Ok(handle) = builder.install_recorder()
     {
         let _ = METRICS.set(handle);
     }

@@ -11,10 +11,11 @@ use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderState};
+use crate::sandbox::scenario::ENDINGS;
 use crate::settings::{LogSettings, Settings};
 use crate::store::Location;
 use crate::telemetry;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
@@ -133,9 +134,7 @@ pub async fn enrol_sandbox(
     entropy: &Entropy,
     base_url: &str,
 ) -> anyhow::Result<ReadyLine> {
-    if gateway.merchant_by_login(LOGIN).await?.is_none() {
-        enrol(gateway, entropy).await.context("cannot enrol the sandbox merchant")?;
-    }
+    enrol_what_is_missing(gateway, entropy).await.context("cannot enrol the sandbox merchant")?;
     let merchant = gateway.merchant_by_login(LOGIN).await?;
     let merchant = merchant.context("the sandbox merchant cannot be found after enrolling")?;
     let readers = gateway.readers_of(merchant.id).await?;
@@ -154,15 +153,27 @@ pub async fn enrol_sandbox(
     })
 }
 
-async fn enrol(gateway: &Gateway, entropy: &Entropy) -> Result<(), Failure> {
-    gateway.enrol_group_owner(MERCHANT, LOGIN, &entropy.uuid().to_uppercase(), GROUP).await?;
-    for (place, (id, currency)) in ENDPOINTS.into_iter().enumerate() {
-        gateway.enrol_endpoint(&sandbox_endpoint(id, currency, place)?).await?;
+/// Each piece by itself, so that an enrolment that was cut short is completed the next time.
+async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(), Failure> {
+    if gateway.merchant_by_login(LOGIN).await?.is_none() {
+        gateway.enrol_merchant(MERCHANT, LOGIN, &entropy.uuid().to_uppercase()).await?;
     }
-    let base_key = Zeroizing::new(entropy.bytes::<32>());
-    gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;
+    if gateway.group_owner(GROUP).await?.is_none() {
+        gateway.enrol_group(GROUP, MERCHANT).await?;
+    }
+    for (place, (id, currency)) in ENDPOINTS.into_iter().enumerate() {
+        if gateway.endpoint(id).await?.is_none() {
+            gateway.enrol_endpoint(&sandbox_endpoint(id, currency, place)?).await?;
+        }
+    }
+    if !gateway.has_key_set(KEY_SET).await? {
+        let base_key = Zeroizing::new(entropy.bytes::<32>());
+        gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;
+    }
     for (number, serial) in (1_u32..).zip(SERIALS) {
-        gateway.enrol_reader(&sandbox_reader(number, serial)).await?;
+        if gateway.reader(serial).await?.is_none() {
+            gateway.enrol_reader(&sandbox_reader(number, serial)).await?;
+        }
     }
     Ok(())
 }
@@ -203,6 +214,8 @@ fn sandbox_reader(number: u32, serial: &str) -> Reader {
 
 fn welcome(ready: &ReadyLine) -> String {
     let program = program();
+    let endings: Vec<_> =
+        ENDINGS.iter().map(|(ending, meaning)| format!("  {ending}  {meaning}")).collect();
     let serials: Vec<_> = ready.readers.iter().map(|reader| reader.serial.as_str()).collect();
     format!(
         "\n\
@@ -217,8 +230,9 @@ fn welcome(ready: &ReadyLine) -> String {
          \x20 {program} sale --url {base} --endpoint {endpoint} --login {login} \
          --control-key {key} --reader {reader} --amount 10.42 --currency RUB \
          --callback-url {inbox}\n\n\
-         Amounts that end in .01/.16/.17/.19 with a 1 before (1.01, 1.16, ...) are declined, \
-         2.17 loses its answer,\n3.00 is filtered, 4.08 takes a minute. Ctrl-C stops.\n",
+         The last three digits of the amount in minor units decide (11.16 ends in 116):\n\n\
+         {endings}\n\n\
+         Ctrl-C stops.\n",
         base = ready.base_url,
         docs = ready.docs_url,
         endpoint = ready.endpoint_id,
@@ -228,6 +242,7 @@ fn welcome(ready: &ReadyLine) -> String {
         readers = serials.join(", "),
         reader = serials.first().copied().unwrap_or("?"),
         inbox = ready.callback_inbox_url,
+        endings = endings.join("\n"),
     )
 }
 
@@ -255,12 +270,9 @@ fn development_key(location: &Location, entropy: &Entropy) -> anyhow::Result<Sea
         }
         Location::Postgres(_) => PathBuf::from("tillgate-dev.key"),
     };
-    let fresh = Zeroizing::new(hex::encode(Zeroizing::new(entropy.bytes::<32>()).as_slice()));
-    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    match created {
-        Ok(mut file) => file.write_all(fresh.as_bytes())?,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(error) => bail!("cannot write the development key {}: {error}", path.display()),
+    if !path.exists() {
+        write_key(&path, entropy)
+            .with_context(|| format!("cannot write the development key {}", path.display()))?;
     }
     let text = Zeroizing::new(
         std::fs::read_to_string(&path)
@@ -268,6 +280,25 @@ fn development_key(location: &Location, entropy: &Entropy) -> anyhow::Result<Sea
     );
     SealingKey::from_hex(text.trim())
         .map_err(|_| anyhow::anyhow!("{} does not hold 64 hex digits", path.display()))
+}
+
+/// Writes a fresh key beside its place and links it there when it is whole, so that a process that
+/// dies in between leaves no empty key behind, and of two processes the first one's key counts.
+fn write_key(path: &Path, entropy: &Entropy) -> std::io::Result<()> {
+    let fresh = Zeroizing::new(hex::encode(Zeroizing::new(entropy.bytes::<32>()).as_slice()));
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!("-{}", entropy.uuid()));
+    let aside = PathBuf::from(aside);
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&aside)?;
+    file.write_all(fresh.as_bytes())?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&aside, path);
+    std::fs::remove_file(&aside)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A folder that vanishes with its owner.

@@ -3,26 +3,28 @@
 //! Each is repeatable. A job that was claimed before may have been sent before, so the second
 //! owner asks the acquirer first and never sends blindly.
 
+use super::card_vault::VaultError;
 use super::deliver::{Delivery, NOTICE_LEASE};
 use super::{Failure, Gateway};
 use crate::acquirer::{CardForHost, Fault, Reference};
 use crate::crypto::card_data::ClearCard;
 use crate::payment::host::{Authorisation, Inquiry};
 use crate::payment::ids::OrderId;
-use crate::payment::notice::Notice;
-use crate::payment::order::Order;
+use crate::payment::order::{Order, Status};
 use crate::payment::transition::{self, Event, Step};
 use crate::payment::{Millis, SECOND};
 use crate::store::{Advance, Job, JobRef, NewOrder};
 use std::future::Future;
 
-/// How long a claimed job belongs to its worker. Longer than an acquirer may take.
-pub(super) const JOB_LEASE: Millis = 60 * SECOND;
+/// What a job's lease lasts beyond the two calls that a step may make: to ask, then to send.
+const LEASE_MARGIN: Millis = 20 * SECOND;
 
 /// A step to take: its job, and what this process already knows of its order.
 #[derive(Debug)]
 pub struct Work {
     pub job: Job,
+    /// Until when the job is the owner's alone.
+    leased_until: Millis,
     known: Option<Known>,
 }
 
@@ -36,10 +38,14 @@ struct Known {
 impl Work {
     /// The first step of an order that is about to be saved; `None` if it is final already.
     pub(super) fn of_new(new: &NewOrder) -> Option<Self> {
-        let planned = new.change.next?;
+        let (planned, leased_until) = (new.change.next?, new.leased_until?);
         let order = new.change.order.clone();
-        let job = Job { id: new.job, order: order.id, step: planned.step, claims: 1 };
-        Some(Self { job, known: Some(Known { order, card_sealed: new.card_sealed.clone() }) })
+        let job = Job { id: new.job, order: order.id, step: planned.step, claims: 1, tries: 1 };
+        Some(Self {
+            job,
+            leased_until,
+            known: Some(Known { order, card_sealed: new.card_sealed.clone() }),
+        })
     }
 }
 
@@ -49,8 +55,19 @@ impl Gateway {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn claim_jobs(&self, most: u32) -> Result<Vec<Work>, Failure> {
-        let jobs = self.store().claim_jobs(most, self.clock().now(), JOB_LEASE).await?;
-        Ok(jobs.into_iter().map(|job| Work { job, known: None }).collect())
+        let (now, lease) = (self.clock().now(), self.job_lease());
+        let jobs = self.store().claim_jobs(most, now, lease).await?;
+        let leased_until = now + lease;
+        Ok(jobs.into_iter().map(|job| Work { job, leased_until, known: None }).collect())
+    }
+
+    /// How long a claimed job belongs to its worker.
+    pub(super) fn job_lease(&self) -> Millis {
+        2 * self.acquirer_timeout() + LEASE_MARGIN
+    }
+
+    fn acquirer_timeout(&self) -> Millis {
+        Millis::try_from(self.parts.acquirer_timeout.as_millis()).unwrap_or(Millis::MAX / 4)
     }
 
     /// Takes one step of an order and saves what came of it. After an error the job comes back
@@ -59,19 +76,23 @@ impl Gateway {
     /// # Errors
     /// `Unavailable` when the database is away, `Internal` for what cannot be.
     pub async fn take_step(&self, work: Work) -> Result<(), Failure> {
-        let Work { job, known } = work;
+        let Work { job, leased_until, known } = work;
         let Known { order, card_sealed } = match known {
             Some(known) => known,
             None => self.load(job.order).await?,
         };
-        if order.status.is_final() {
+        if !is_due_in(job.step, order.status) {
             // The worker whose lease ran out was not dead, only slow.
-            tracing::debug!(order = %order.id, "already final, nothing to do");
+            tracing::debug!(order = %order.id, step = ?job.step, "somebody else has taken this step");
             return Ok(());
         }
         let event = match job.step {
             Step::Authorise { round } => {
-                self.authorise(&order, card_sealed.as_deref(), round, job.claims > 1).await?
+                let attempt = SendAttempt { round, perhaps_sent: job.tries > 1, leased_until };
+                match self.authorise(&order, card_sealed.as_deref(), attempt).await? {
+                    Some(event) => event,
+                    None => return Ok(()),
+                }
             }
             Step::Inquire { round } => self.inquire(&order, round).await,
             Step::Reverse { round } => self.reverse(&order, round).await,
@@ -84,15 +105,12 @@ impl Gateway {
         tracing::info!(order = %id, step = ?job.step, outcome = ?event, "step taken");
         let change = transition::apply(order, event, now)
             .map_err(|illegal| Failure::Internal(illegal.to_string()))?;
-        let notice = match change.next {
-            None => Notice::for_order(self.store().next_notice_id().await?, &change.order),
-            Some(_) => None,
-        };
+        let notice = self.notice_of(&change.order).await?;
         let more_to_do = change.next.is_some_and(|planned| planned.due_at <= now);
         let place = notice.as_ref().and_then(|_| self.callbacks.reserve());
         let delivery = notice.clone().map(|notice| Delivery::first(notice, &change.order));
         let notice_leased_until = place.is_some().then_some(now + NOTICE_LEASE);
-        let job = JobRef { id: job.id };
+        let job = JobRef { id: job.id, claims: job.claims };
         let advance = Advance { change, job, notice, notice_leased_until };
         if !self.store().advance(advance).await? {
             tracing::warn!(order = %id, "another worker was faster; this result is dropped");
@@ -116,23 +134,31 @@ impl Gateway {
         Ok(Known { order, card_sealed })
     }
 
+    /// Sends the transaction. `None` when the lease leaves no time for an answer: then the next
+    /// owner goes on, and nobody sends behind its back.
     async fn authorise(
         &self,
         order: &Order,
         card_sealed: Option<&str>,
-        round: u32,
-        perhaps_sent: bool,
-    ) -> Result<Event, Failure> {
-        if perhaps_sent {
+        attempt: SendAttempt,
+    ) -> Result<Option<Event>, Failure> {
+        if attempt.perhaps_sent {
             match self.ask(order).await {
+                // Safe to send: should the first request still arrive, the host knows it by the
+                // same reference and makes one transaction of both.
                 Inquiry::NotFound => {}
-                Inquiry::Answered(answer) => return Ok(Event::Answered(answer)),
-                Inquiry::Undecided => return Ok(Event::AnswerLost),
+                Inquiry::Answered(answer) => return Ok(Some(Event::Answered(answer))),
+                Inquiry::Undecided => return Ok(Some(Event::AnswerLost)),
             }
         }
         let Some(clear) = self.open_card_of(order, card_sealed).await? else {
-            return Ok(if perhaps_sent { Event::AnswerLost } else { Event::Unsendable });
+            let lost = attempt.perhaps_sent;
+            return Ok(Some(if lost { Event::AnswerLost } else { Event::Unsendable }));
         };
+        if self.clock().now() + self.acquirer_timeout() > attempt.leased_until {
+            tracing::warn!(order = %order.id, "no time left to send; the next owner goes on");
+            return Ok(None);
+        }
         let card = CardForHost {
             pan: &clear.pan,
             expiry: clear.expiry,
@@ -140,19 +166,19 @@ impl Gateway {
         };
         let reference = reference(order);
         let answered = self.in_time(self.parts.acquirer.authorise(&reference, card)).await;
-        Ok(match answered {
+        Ok(Some(match answered {
             Ok(Authorisation::Answered(answer)) => Event::Answered(answer),
             Ok(Authorisation::Pending { ask_after }) => Event::Pending { ask_after },
-            Err(Fault::NotSent(_)) => Event::NotSent { round },
+            Err(Fault::NotSent(_)) => Event::NotSent { round: attempt.round },
             Err(Fault::Unknown(_)) => Event::AnswerLost,
-        })
+        }))
     }
 
     async fn inquire(&self, order: &Order, round: u32) -> Event {
         match self.ask(order).await {
             Inquiry::Answered(answer) => Event::Answered(answer),
-            // The request may still be on its way, so "not found" proves nothing yet: only an
-            // acknowledged reversal does.
+            // Here nothing is sent again, so "not found" brings no decision nearer: the request
+            // may still be on its way, and only an acknowledged reversal ends that.
             Inquiry::NotFound | Inquiry::Undecided => Event::StillUndecided { round },
         }
     }
@@ -185,12 +211,28 @@ impl Gateway {
         let Some(sealed) = sealed else {
             return Ok(None);
         };
-        let Self { parts, vault, .. } = self;
-        match vault.open(&parts.store, &parts.keys, order.id, sealed).await {
+        match self.vault.open(self.surroundings(), order.id, sealed).await {
             Ok(clear) => Ok(ClearCard::parse(&clear).ok()),
-            Err(super::card_vault::VaultError::Gone) => Ok(None),
-            Err(super::card_vault::VaultError::Store(error)) => Err(error.into()),
+            Err(VaultError::Gone) => Ok(None),
+            Err(VaultError::Store(error)) => Err(error.into()),
         }
+    }
+}
+
+/// How a transaction is about to be sent.
+#[derive(Clone, Copy)]
+struct SendAttempt {
+    round: u32,
+    /// An earlier owner of the job may have sent it.
+    perhaps_sent: bool,
+    leased_until: Millis,
+}
+
+/// Whether an order in this status still wants this step.
+fn is_due_in(step: Step, status: Status) -> bool {
+    match step {
+        Step::Authorise { .. } | Step::Inquire { .. } => status == Status::Processing,
+        Step::Reverse { .. } => status == Status::Unknown,
     }
 }
 

@@ -67,6 +67,14 @@ impl Gateway {
         Ok(self.store().note_attempt(NoticeResult { id: notice.id, attempts, attempt }).await?)
     }
 
+    /// The callback that the order owes as it now is, if any.
+    pub(super) async fn notice_of(&self, order: &Order) -> Result<Option<Notice>, Failure> {
+        if !Notice::is_owed(order) {
+            return Ok(None);
+        }
+        Ok(Notice::for_order(self.store().next_notice_id().await?, order))
+    }
+
     async fn order_of(&self, notice: &Notice) -> Result<Order, Failure> {
         let order = self.store().order(notice.order).await?;
         order.ok_or_else(|| Failure::Internal(format!("no order {}", notice.order)))

@@ -24,19 +24,12 @@ impl Gateway {
         Ok(self.store().add_merchant(&merchant, self.clock().now()).await?)
     }
 
-    /// Adds a merchant together with a group for its endpoints.
+    /// Adds a group of a merchant's endpoints.
     ///
     /// # Errors
-    /// When either exists or the database cannot be written.
-    pub async fn enrol_group_owner(
-        &self,
-        id: MerchantId,
-        login: &str,
-        control_key: &str,
-        group: GroupId,
-    ) -> Result<(), Failure> {
-        self.enrol_merchant(id, login, control_key).await?;
-        Ok(self.store().add_group(group, id).await?)
+    /// When it exists or the database cannot be written.
+    pub async fn enrol_group(&self, id: GroupId, merchant: MerchantId) -> Result<(), Failure> {
+        Ok(self.store().add_group(id, merchant).await?)
     }
 
     /// Adds an endpoint.
@@ -69,6 +62,14 @@ impl Gateway {
     ) -> Result<(), Failure> {
         let base_key_sealed = self.parts.keys.seal_base_key(id, base_key, &self.parts.entropy);
         Ok(self.store().add_key_set(&KeySetRecord { id, prefix, base_key_sealed }).await?)
+    }
+
+    /// Whether there is a key set with this id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn has_key_set(&self, id: KeySetId) -> Result<bool, Failure> {
+        Ok(self.store().key_set(id).await?.is_some())
     }
 
     /// Adds a reader.

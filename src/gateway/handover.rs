@@ -21,21 +21,29 @@ pub struct Handover<T> {
 }
 
 /// A place in the line, taken before the work is made durable.
-pub(super) struct Place<'a, T> {
+pub struct Place<'a, T> {
     permit: mpsc::Permit<'a, T>,
     bell: &'a Notify,
 }
 
 impl<T> Place<'_, T> {
     /// Hands the work over.
-    pub(super) fn fill(self, work: T) {
+    pub fn fill(self, work: T) {
         self.permit.send(work);
         self.bell.notify_one();
     }
 }
 
+impl<T> Default for Handover<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Handover<T> {
-    pub(super) fn new() -> Self {
+    /// An empty line.
+    #[must_use]
+    pub fn new() -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         Self {
             sender,
@@ -46,13 +54,13 @@ impl<T> Handover<T> {
     }
 
     /// Takes a place; `None` when the line is full, and the work must wait in the database.
-    pub(super) fn reserve(&self) -> Option<Place<'_, T>> {
+    pub fn reserve(&self) -> Option<Place<'_, T>> {
         let permit = self.sender.try_reserve().ok()?;
         Some(Place { permit, bell: &self.bell })
     }
 
     /// Says that due work waits in the database.
-    pub(super) fn left_in_database(&self) {
+    pub fn left_in_database(&self) {
         self.left.store(true, Ordering::Release);
         self.bell.notify_one();
     }

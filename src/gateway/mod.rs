@@ -32,7 +32,7 @@ use crate::clock::{Clock, Entropy};
 use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
-use card_vault::CardVault;
+use card_vault::{CardVault, Surroundings};
 use nonce_book::NonceBook;
 use registry::Registry;
 use std::sync::Arc;
@@ -165,5 +165,10 @@ impl Gateway {
 
     fn store(&self) -> &Store {
         &self.parts.store
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        let Parts { store, keys, entropy, .. } = &self.parts;
+        Surroundings { store, keys, entropy }
     }
 }

@@ -30,6 +30,14 @@ impl NonceBook {
         buckets.entry(bucket_of(timestamp)).or_default().insert(digest)
     }
 
+    /// Forgets one nonce: its request was not carried out, and may come again.
+    pub(super) fn forget(&self, timestamp: Millis, digest: [u8; 16]) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&bucket_of(timestamp)) {
+            bucket.remove(&digest);
+        }
+    }
+
     /// Forgets the buckets before `first_kept`.
     pub(super) fn forget_before(&self, first_kept: i64) {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,6 +55,8 @@ mod tests {
         assert!(book.is_new(0, [1; 16]));
         assert!(!book.is_new(0, [1; 16]));
         assert!(book.is_new(BUCKET, [1; 16]));
+        book.forget(0, [1; 16]);
+        assert!(book.is_new(0, [1; 16]));
         book.forget_before(1);
         assert!(book.is_new(0, [1; 16]));
         assert!(!book.is_new(BUCKET, [1; 16]));

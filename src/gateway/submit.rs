@@ -1,6 +1,6 @@
 //! Taking an order: from a door's intent to a durable order with its first job.
 
-use super::authorise::{JOB_LEASE, Work};
+use super::authorise::Work;
 use super::nonce_book::bucket_of;
 use super::registry::Merchant;
 use super::{Failure, Gateway};
@@ -13,7 +13,6 @@ use crate::payment::card::CardFacts;
 use crate::payment::ids::{OrderId, SerialNumber};
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Amount;
-use crate::payment::notice::Notice;
 use crate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
 use crate::payment::reader::Reader;
 use crate::payment::refusal::Refusal;
@@ -74,33 +73,47 @@ impl Gateway {
     /// # Errors
     /// `Refused` with nothing stored, `NonceReused`, or `Unavailable` with nothing stored.
     pub async fn submit(&self, intent: Intent) -> Result<Accepted, Failure> {
-        if !self.nonces.is_new(intent.signed_at, intent.nonce_digest) {
+        let (signed_at, nonce) = (intent.signed_at, intent.nonce_digest);
+        if !self.nonces.is_new(signed_at, nonce) {
             return Err(Failure::NonceReused);
         }
+        let result = self.take_order(intent).await;
+        if matches!(result, Err(Failure::Unavailable(_) | Failure::Internal(_))) {
+            self.nonces.forget(signed_at, nonce);
+        }
+        result
+    }
+
+    async fn take_order(&self, intent: Intent) -> Result<Accepted, Failure> {
         let digest = self.digest(&intent);
-        let name = &intent.client_orderid;
-        if let Some(earlier) = self.store().order_by_name(intent.endpoint.id, name).await? {
-            // A repeat makes no order, so the nonce is looked up here instead of there.
-            if self.store().has_nonce(&nonce_mark(&intent)).await? {
-                return Err(Failure::NonceReused);
-            }
-            return self.repeat(&earlier, &digest).await;
+        if let Some(repeated) = self.repeated(&intent, &digest).await? {
+            return Ok(repeated);
         }
         intent.endpoint.admit(intent.amount)?;
         self.admit_callback(&intent)?;
         let now = self.clock().now();
-        let presented = self.open_card(&intent, now).await?;
+        let presented = match self.open_card(&intent, now).await {
+            Err(Failure::Refused { refusal: Refusal::CounterReplayed, cause }) => {
+                // Perhaps the same request, at the same time, has just used the counter.
+                let repeated = self.repeated(&intent, &digest).await?;
+                let refused = || Failure::refused(Refusal::CounterReplayed, cause);
+                return repeated.ok_or_else(refused);
+            }
+            presented => presented?,
+        };
         let place = self.jobs.reserve();
         let mut new = self.draft(&intent, presented, digest.clone(), now).await?;
-        new.leased_until = place.is_some().then_some(now + JOB_LEASE);
+        new.leased_until = place.is_some().then(|| now + self.job_lease());
         let accepted = Accepted { order: new.change.order.id, serial: new.change.order.serial };
         let work = Work::of_new(&new);
         match self.store().accept(new).await? {
             Acceptance::Saved => {
-                match (work, place) {
-                    (Some(work), Some(place)) => place.fill(work),
-                    (Some(_), None) => self.jobs.left_in_database(),
-                    (None, _) => self.callbacks.left_in_database(),
+                if let (Some(work), Some(place)) = (work, place) {
+                    place.fill(work);
+                } else {
+                    // The job waits in the database, or the order is final and owes a callback.
+                    self.jobs.left_in_database();
+                    self.callbacks.left_in_database();
                 }
                 Ok(accepted)
             }
@@ -123,6 +136,19 @@ impl Gateway {
         let kind = ("kind", intent.kind.name());
         let fields = intent.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         self.parts.keys.request_digest(std::iter::once(kind).chain(fields))
+    }
+
+    /// The answer to the request, if its order exists already.
+    async fn repeated(&self, intent: &Intent, digest: &str) -> Result<Option<Accepted>, Failure> {
+        let name = &intent.client_orderid;
+        let Some(earlier) = self.store().order_by_name(intent.endpoint.id, name).await? else {
+            return Ok(None);
+        };
+        // A repeat makes no order, so the nonce is looked up here instead of there.
+        if self.store().has_nonce(&nonce_mark(intent)).await? {
+            return Err(Failure::NonceReused);
+        }
+        self.repeat(&earlier, digest).await.map(Some)
     }
 
     async fn repeat_by_id(&self, id: OrderId, digest: &str) -> Result<Accepted, Failure> {
@@ -153,6 +179,14 @@ impl Gateway {
         let reader = self.store().reader(serial).await?.ok_or_else(|| {
             Failure::refused(Refusal::ReaderNotRegistered, format!("no reader {serial}"))
         })?;
+        if !reader.may_send(&intent.encrypted_type) {
+            let cause = format!("a {} reader sent {}", reader.kind, intent.encrypted_type);
+            return Err(Failure::refused(Refusal::UnsupportedEncryptedType, cause));
+        }
+        if container.pin.is_some() {
+            let cause = "no acquirer here takes an online PIN";
+            return Err(Failure::refused(Refusal::PinNotAllowed, cause));
+        }
         reader.admit(&intent.endpoint).map_err(|refusal| {
             Failure::refused(refusal, format!("reader {serial}, state {}", reader.state.name()))
         })?;
@@ -218,6 +252,7 @@ impl Gateway {
         };
         let change = transition::open(order, &intent.endpoint, now);
         let order = &change.order;
+        let notice = self.notice_of(order).await?;
         let card_sealed = match change.next {
             Some(_) => Some(self.seal_card(order.id, &presented.clear, now).await?),
             None => None,
@@ -225,7 +260,7 @@ impl Gateway {
         Ok(NewOrder {
             merchant: intent.merchant.id,
             job: self.store().next_job_id().await?,
-            notice: Notice::for_order(self.store().next_notice_id().await?, order),
+            notice,
             request_digest,
             card_sealed,
             leased_until: None,
@@ -254,11 +289,8 @@ impl Gateway {
     }
 
     async fn seal_card(&self, order: OrderId, card: &[u8], now: Millis) -> Result<String, Failure> {
-        let Self { parts, vault, .. } = self;
-        vault
-            .seal(&parts.store, &parts.keys, &parts.entropy, order, card, now)
-            .await
-            .map_err(|error| Failure::Unavailable(error.to_string()))
+        let sealed = self.vault.seal(self.surroundings(), order, card, now).await;
+        sealed.map_err(|error| Failure::Unavailable(error.to_string()))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Failure, Gateway};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Swept {
     pub nonces: u64,
-    pub card_keys: usize,
+    pub card_keys: i64,
 }
 
 impl Gateway {

@@ -56,12 +56,18 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// The notice for the status that the order has just reached, if it is final and the
-    /// merchant gave an address.
+    /// Whether the order has reached a status that the merchant wants to hear of: a final one, and
+    /// there is an address.
+    #[must_use]
+    pub fn is_owed(order: &Order) -> bool {
+        order.status.is_final() && order.request.callback_url.is_some()
+    }
+
+    /// The notice for the status that the order has just reached, if one is owed.
     #[must_use]
     pub fn for_order(id: NoticeId, order: &Order) -> Option<Self> {
         let url = order.request.callback_url.clone()?;
-        order.status.is_final().then_some(Self {
+        Self::is_owed(order).then_some(Self {
             id,
             order: order.id,
             endpoint: order.endpoint,

@@ -81,6 +81,13 @@ impl Reader {
         Ok(())
     }
 
+    /// Whether this kind of reader sends messages of this `encrypted-type`. The `sim` cipher also
+    /// travels in Spire's container (MAPI 4.8).
+    #[must_use]
+    pub fn may_send(&self, encrypted_type: &str) -> bool {
+        matches!((self.kind.as_str(), encrypted_type), ("sim", "sim" | "spire"))
+    }
+
     /// Whether a message with this counter is fresh. The store checks once more, in the
     /// transaction that records the new counter.
     ///

@@ -57,6 +57,8 @@ pub enum Refusal {
     ReaderExhausted,
     #[error("UNKNOWN_KEY_SET")]
     UnknownKeySet,
+    #[error("PIN_BLOCK_FORMAT_NOT_ALLOWED")]
+    PinNotAllowed,
     #[error("ORDER_NOT_FOUND")]
     OrderNotFound,
 }
@@ -92,6 +94,7 @@ impl Refusal {
             Self::CardDataDiffers => 32,
             Self::ReaderExhausted => 34,
             Self::UnknownKeySet => 35,
+            Self::PinNotAllowed => 36,
             Self::OrderNotFound => 101,
         }
     }

@@ -10,7 +10,8 @@ pub(super) struct HotStatements {
     pub insert_phones: &'static str,
     pub insert_orders: &'static str,
     pub insert_jobs: &'static str,
-    /// Returns the ids of the orders whose version was still the expected one.
+    /// Returns the ids of the orders that were still at the expected version, and whose job was
+    /// still the caller's.
     pub advance_orders: &'static str,
     pub plan_jobs: &'static str,
     pub end_jobs: &'static str,
@@ -22,7 +23,7 @@ pub(super) static SQLITE: HotStatements = HotStatements {
     look: "\
         SELECT CAST(r.key AS INTEGER) AS place, o.id AS order_id, d.last_counter AS last_counter, \
                CASE WHEN n.digest IS NULL THEN 0 ELSE 1 END AS nonce_seen \
-        FROM json_each($1) AS r \
+        FROM jsonb_each($1) AS r \
         LEFT JOIN orders AS o ON o.endpoint_id = r.value->>'endpoint_id' \
              AND o.client_orderid = r.value->>'client_orderid' \
         LEFT JOIN readers AS d ON d.id = r.value->>'reader_id' \
@@ -30,20 +31,19 @@ pub(super) static SQLITE: HotStatements = HotStatements {
              AND n.digest = r.value->>'nonce_digest'",
     insert_nonces: "\
         INSERT INTO nonces (bucket, digest) \
-        SELECT r.value->>'nonce_bucket', r.value->>'nonce_digest' FROM json_each($1) AS r \
-        WHERE r.value->>'nonce_digest' IS NOT NULL \
-        ON CONFLICT DO NOTHING",
+        SELECT r.value->>'nonce_bucket', r.value->>'nonce_digest' FROM jsonb_each($1) AS r \
+        WHERE true ON CONFLICT DO NOTHING",
     raise_counters: "\
         UPDATE readers SET last_counter = r.value->>'counter', \
                state = CASE readers.state WHEN 'new' THEN 'active' ELSE readers.state END \
-        FROM json_each($1) AS r \
+        FROM jsonb_each($1) AS r \
         WHERE readers.id = r.value->>'reader_id' \
           AND readers.last_counter < r.value->>'counter'",
     insert_phones: "\
         INSERT INTO phones (merchant_id, phone_id, sdk_version, first_seen_at) \
         SELECT r.value->>'merchant_id', r.value->>'phone_id', r.value->>'sdk_version', \
                r.value->>'seen_at' \
-        FROM json_each($1) AS r WHERE true \
+        FROM jsonb_each($1) AS r WHERE true \
         ON CONFLICT DO NOTHING",
     insert_orders: "\
         INSERT INTO orders (id, endpoint_id, client_orderid, kind, status, stage, amount_minor, \
@@ -55,39 +55,41 @@ pub(super) static SQLITE: HotStatements = HotStatements {
                r.value->>'serial', r.value->>'request_digest', r.value->>'card', \
                r.value->>'request', r.value->>'outcome', r.value->>'card_sealed', \
                r.value->>'created_at', r.value->>'updated_at', 0 \
-        FROM json_each($1) AS r WHERE true \
+        FROM jsonb_each($1) AS r WHERE true \
         ON CONFLICT (endpoint_id, client_orderid) DO NOTHING",
     insert_jobs: "\
-        INSERT INTO jobs (id, order_id, step, round, due_at, claims) \
+        INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries) \
         SELECT r.value->>'id', r.value->>'order_id', r.value->>'step', r.value->>'round', \
-               r.value->>'due_at', r.value->>'claims' \
-        FROM json_each($1) AS r",
+               r.value->>'due_at', r.value->>'claims', r.value->>'claims' \
+        FROM jsonb_each($1) AS r",
     advance_orders: "\
         UPDATE orders SET status = r.value->>'status', stage = r.value->>'stage', \
                outcome = r.value->>'outcome', updated_at = r.value->>'updated_at', \
                card_sealed = CASE WHEN r.value->>'wipe' THEN NULL ELSE orders.card_sealed END, \
                version = orders.version + 1 \
-        FROM json_each($1) AS r \
+        FROM jsonb_each($1) AS r \
         WHERE orders.id = r.value->>'id' AND orders.version = r.value->>'version' \
+          AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = r.value->>'job_id' \
+                      AND jobs.claims = r.value->>'claims') \
         RETURNING orders.id",
     plan_jobs: "\
         UPDATE jobs SET step = r.value->>'step', round = r.value->>'round', \
-               due_at = r.value->>'due_at', claims = 0 \
-        FROM json_each($1) AS r WHERE jobs.id = r.value->>'id'",
+               due_at = r.value->>'due_at', tries = 0 \
+        FROM jsonb_each($1) AS r WHERE jobs.id = r.value->>'id'",
     end_jobs: "\
-        DELETE FROM jobs WHERE id IN (SELECT r.value FROM json_each($1) AS r)",
+        DELETE FROM jobs WHERE id IN (SELECT r.value FROM jsonb_each($1) AS r)",
     insert_notices: "\
         INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
                created_at) \
         SELECT r.value->>'id', r.value->>'order_id', r.value->>'endpoint_id', r.value->>'url', \
                r.value->>'status', r.value->>'state', r.value->>'attempts', r.value->>'due_at', \
                r.value->>'created_at' \
-        FROM json_each($1) AS r",
+        FROM jsonb_each($1) AS r",
     note_attempts: "\
         UPDATE notices SET state = r.value->>'state', due_at = r.value->>'due_at' \
-        FROM json_each($1) AS r \
+        FROM jsonb_each($1) AS r \
         WHERE notices.id = r.value->>'id' AND notices.attempts = r.value->>'attempts' \
-          AND notices.state = 'sending'",
+          AND notices.state = r.value->>'was'",
 };
 
 pub(super) static POSTGRES: HotStatements = HotStatements {
@@ -104,7 +106,6 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
         INSERT INTO nonces (bucket, digest) \
         SELECT r.nonce_bucket, r.nonce_digest \
         FROM json_to_recordset($1::json) AS r(nonce_bucket bigint, nonce_digest text) \
-        WHERE r.nonce_digest IS NOT NULL \
         ON CONFLICT DO NOTHING",
     raise_counters: "\
         UPDATE readers SET last_counter = r.counter, \
@@ -131,8 +132,8 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
              updated_at bigint) \
         ON CONFLICT (endpoint_id, client_orderid) DO NOTHING",
     insert_jobs: "\
-        INSERT INTO jobs (id, order_id, step, round, due_at, claims) \
-        SELECT r.id, r.order_id, r.step, r.round, r.due_at, r.claims \
+        INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries) \
+        SELECT r.id, r.order_id, r.step, r.round, r.due_at, r.claims, r.claims \
         FROM json_to_recordset($1::json) AS r(id bigint, order_id bigint, step text, \
              round bigint, due_at bigint, claims bigint)",
     advance_orders: "\
@@ -141,11 +142,13 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
                card_sealed = CASE WHEN r.wipe THEN NULL ELSE orders.card_sealed END, \
                version = orders.version + 1 \
         FROM json_to_recordset($1::json) AS r(id bigint, version bigint, status text, \
-             stage text, outcome text, updated_at bigint, wipe boolean) \
+             stage text, outcome text, updated_at bigint, wipe boolean, job_id bigint, \
+             claims bigint) \
         WHERE orders.id = r.id AND orders.version = r.version \
+          AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = r.job_id AND jobs.claims = r.claims) \
         RETURNING orders.id",
     plan_jobs: "\
-        UPDATE jobs SET step = r.step, round = r.round, due_at = r.due_at, claims = 0 \
+        UPDATE jobs SET step = r.step, round = r.round, due_at = r.due_at, tries = 0 \
         FROM json_to_recordset($1::json) AS r(id bigint, step text, round bigint, \
              due_at bigint) \
         WHERE jobs.id = r.id",
@@ -163,7 +166,7 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
     note_attempts: "\
         UPDATE notices SET state = r.state, due_at = r.due_at \
         FROM json_to_recordset($1::json) AS r(id bigint, attempts bigint, state text, \
-             due_at bigint) \
+             due_at bigint, was text) \
         WHERE notices.id = r.id AND notices.attempts = r.attempts \
-          AND notices.state = 'sending'",
+          AND notices.state = r.was",
 };

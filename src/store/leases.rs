@@ -7,12 +7,12 @@ use crate::payment::ids::{JobId, NoticeId};
 use sqlx::AnyPool;
 
 const RELEASE: [&str; 2] = [
-    "UPDATE jobs SET due_at = 0 WHERE claims > 0",
+    "UPDATE jobs SET due_at = 0 WHERE tries > 0",
     "UPDATE notices SET due_at = 0 WHERE due_at IS NOT NULL AND state = 'sending'",
 ];
 
 const GIVE_BACK_JOB: &str = "\
-    UPDATE jobs SET due_at = 0, claims = claims - 1 WHERE id = $1 AND claims > 0";
+    UPDATE jobs SET due_at = 0, tries = tries - 1 WHERE id = $1 AND tries > 0";
 const GIVE_BACK_NOTICE: &str = "\
     UPDATE notices SET due_at = 0, attempts = attempts - 1, state = 'waiting' \
     WHERE id = $1 AND state = 'sending'";

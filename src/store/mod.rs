@@ -139,13 +139,16 @@ impl Store {
         })
     }
 
-    /// Answers when the database does, for readiness probes.
+    /// Answers when the database does and the writers are at work, for readiness probes.
     ///
     /// # Errors
     /// Whatever keeps it from answering.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.reads).await?;
-        Ok(())
+        match self.writer.is_alive() {
+            true => Ok(()),
+            false => Err(StoreError::Broken("a writer has died; restart the program".to_owned())),
+        }
     }
 
     /// Lets the writer finish what it has, then closes all connections.

@@ -26,7 +26,7 @@ impl Numbers {
         Self { name, block, left: Mutex::new(0..0) }
     }
 
-    async fn next(&self, pool: &AnyPool) -> Result<i64, StoreError> {
+    pub(super) async fn next(&self, pool: &AnyPool) -> Result<i64, StoreError> {
         let mut left = self.left.lock().await;
         if let Some(number) = left.next() {
             return Ok(number);
@@ -51,7 +51,7 @@ impl Store {
         self.order_ids.next(&self.writes).await.map(OrderId)
     }
 
-    /// A fresh job id. Errors as [`Store::next_order_id`].
+    /// A fresh job id.
     ///
     /// # Errors
     /// When a new block is due and the database does not give one.

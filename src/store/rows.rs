@@ -162,11 +162,13 @@ pub(super) struct AdvanceRow {
     updated_at: i64,
     /// The order is final: its card is not needed any more.
     wipe: bool,
+    job_id: i64,
+    claims: u32,
 }
 
 impl AdvanceRow {
-    pub(super) fn of(change: &Change) -> Result<Self, StoreError> {
-        let order = &change.order;
+    pub(super) fn of(advance: &Advance) -> Result<Self, StoreError> {
+        let order = &advance.change.order;
         let outcome: &Outcome = &order.outcome;
         Ok(Self {
             id: order.id.0,
@@ -176,6 +178,8 @@ impl AdvanceRow {
             outcome: json(outcome)?,
             updated_at: order.updated_at,
             wipe: order.status.is_final(),
+            job_id: advance.job.id.0,
+            claims: advance.job.claims,
         })
     }
 }
@@ -233,6 +237,9 @@ pub(super) struct NoteRow {
     attempts: u32,
     state: &'static str,
     due_at: Option<i64>,
+    /// The state it must have. It stands in the row and not in the statement, because PostgreSQL
+    /// would plan a young table's constant as a walk through all notices.
+    was: &'static str,
 }
 
 impl NoteRow {
@@ -242,6 +249,6 @@ impl NoteRow {
             Attempt::RetryAt(due_at) => ("waiting", Some(due_at)),
             Attempt::GivenUp => ("dead", None),
         };
-        Self { id: note.id.0, attempts: note.attempts, state, due_at }
+        Self { id: note.id.0, attempts: note.attempts, state, due_at, was: "sending" }
     }
 }

@@ -52,8 +52,9 @@ impl Scribe<'_> {
             .collect::<Result<_, _>>()?;
         let known = self.look(hot.look, &rows).await?;
         let verdicts = judge(&rows, &known);
-        let saved = |index: &usize| verdicts[*index] == Acceptance::Saved;
-        let kept: Vec<_> = (0..rows.len()).filter(saved).collect();
+        let to_write =
+            |place: &usize| verdicts[*place] == Acceptance::Saved && known[*place].order.is_none();
+        let kept: Vec<_> = (0..rows.len()).filter(to_write).collect();
         let orders: Vec<_> = kept.iter().map(|index| &rows[*index]).collect();
         let counters = highest_counters(&orders);
 
@@ -106,7 +107,7 @@ impl Scribe<'_> {
         let hot = self.dialect.hot();
         let rows: Vec<_> = advances
             .iter()
-            .map(|(advance, _)| AdvanceRow::of(&advance.change))
+            .map(|(advance, _)| AdvanceRow::of(advance))
             .collect::<Result<_, _>>()?;
         let returned = sqlx::query(hot.advance_orders)
             .bind(rows::json(&rows)?)
@@ -151,15 +152,22 @@ impl Scribe<'_> {
         claim: Claim,
         read: impl Fn(&AnyRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        sqlx::query(statement)
+        let rows = sqlx::query(statement)
             .bind(claim.leased_until)
             .bind(claim.now)
             .bind(i64::from(claim.most))
             .fetch_all(self.connection())
-            .await?
-            .iter()
-            .map(read)
-            .collect()
+            .await?;
+        // A row that only a newer version can read must not hold up the others. It is leased, and
+        // comes back when its lease ends.
+        let readable = |row: &AnyRow| match read(row) {
+            Ok(piece) => Some(piece),
+            Err(error) => {
+                tracing::error!(%error, "claimed work that this version cannot read");
+                None
+            }
+        };
+        Ok(rows.iter().filter_map(readable).collect())
     }
 }
 
@@ -184,6 +192,10 @@ fn judge(rows: &[AcceptRow], known: &[Known]) -> Vec<Acceptance> {
             // A reader that is not there has no counter that could rise.
             let last =
                 *counters.get(&row.reader_id).unwrap_or(&known.last_counter.unwrap_or(i64::MAX));
+            if known.order == Some(OrderId(row.id)) {
+                // Our own earlier try: it was committed, only the word of it was lost.
+                return Acceptance::Saved;
+            }
             if known.nonce_seen || nonces.contains(&nonce) {
                 return Acceptance::NonceSeen;
             }

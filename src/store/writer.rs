@@ -64,10 +64,11 @@ pub enum Acceptance {
     NonceSeen,
 }
 
-/// Names a claimed job.
+/// A claimed job, and which claim of it: an owner whose lease ran out can save nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct JobRef {
     pub id: JobId,
+    pub claims: u32,
 }
 
 /// A step that was taken: the changed order, its job, and the callback it now owes.
@@ -105,6 +106,11 @@ impl Writer {
             })
             .unzip();
         Self { lanes, tasks: Mutex::new(tasks) }
+    }
+
+    /// Whether every writer is at work.
+    pub(super) fn is_alive(&self) -> bool {
+        self.lanes.iter().all(|lane| !lane.is_closed())
     }
 
     /// Saves what is queued, then ends the writers.

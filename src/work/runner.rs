@@ -115,10 +115,10 @@ impl<E: Errand> Lane<E> {
             let mut pieces = self.errand.handover().take(most);
             pieces.extend(self.look(most - pieces.len()).await);
             if pieces.is_empty() {
+                drop(places);
                 if *self.stopped.borrow() {
                     break;
                 }
-                drop(places);
                 self.wait().await;
                 continue;
             }
@@ -180,4 +180,125 @@ async fn do_piece<E: Errand>(errand: E, piece: E::Piece, place: Option<OwnedSema
         tracing::error!(lane = E::NAME, %failure, "a step failed; its lease gives it back");
     }
     drop(place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::{Semaphore, mpsc};
+
+    /// An errand whose pieces wait until the test lets them go on.
+    #[derive(Clone)]
+    struct Fake(Arc<FakeState>);
+
+    struct FakeState {
+        handover: Handover<u32>,
+        in_database: Mutex<VecDeque<u32>>,
+        begun: mpsc::UnboundedSender<u32>,
+        may_end: Semaphore,
+        running: AtomicUsize,
+        most_running: AtomicUsize,
+        ended: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Errand for Fake {
+        type Piece = u32;
+        const NAME: &'static str = "fake";
+
+        fn handover(&self) -> &Handover<u32> {
+            &self.0.handover
+        }
+
+        async fn claim(&self, most: u32) -> Result<Vec<u32>, Failure> {
+            let mut waiting = self.0.in_database.lock().unwrap();
+            let most = waiting.len().min(most as usize);
+            Ok(waiting.drain(..most).collect())
+        }
+
+        async fn run(&self, piece: u32) -> Result<(), Failure> {
+            let running = self.0.running.fetch_add(1, Ordering::SeqCst) + 1;
+            self.0.most_running.fetch_max(running, Ordering::SeqCst);
+            self.0.begun.send(piece).unwrap();
+            self.0.may_end.acquire().await.unwrap().forget();
+            self.0.running.fetch_sub(1, Ordering::SeqCst);
+            assert_ne!(piece, 13, "this piece panics");
+            self.0.ended.fetch_add(1, Ordering::SeqCst);
+            Err(Failure::Internal("a failed step is only logged".to_owned()))
+        }
+    }
+
+    struct Play {
+        fake: Fake,
+        begun: mpsc::UnboundedReceiver<u32>,
+        stop: watch::Sender<bool>,
+        lane: JoinHandle<()>,
+    }
+
+    fn play(at_once: usize, in_database: impl IntoIterator<Item = u32>) -> Play {
+        let (note, begun) = mpsc::unbounded_channel();
+        let fake = Fake(Arc::new(FakeState {
+            handover: Handover::new(),
+            in_database: Mutex::new(in_database.into_iter().collect()),
+            begun: note,
+            may_end: Semaphore::new(0),
+            running: AtomicUsize::new(0),
+            most_running: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+        }));
+        let (stop, stopped) = watch::channel(false);
+        let lane = tokio::spawn(Lane::new(fake.clone(), at_once, stopped).run());
+        Play { fake, begun, stop, lane }
+    }
+
+    #[tokio::test]
+    async fn no_more_run_at_once_than_there_are_places_and_all_are_done() {
+        let mut play = play(3, 0..10);
+        for _ in 0..10 {
+            play.begun.recv().await.unwrap();
+            play.fake.0.may_end.add_permits(1);
+        }
+        play.stop.send(true).unwrap();
+        play.lane.await.unwrap();
+        assert_eq!(play.fake.0.ended.load(Ordering::SeqCst), 10);
+        assert!(play.fake.0.most_running.load(Ordering::SeqCst) <= 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_handed_over_is_begun_at_once() {
+        let mut play = play(2, []);
+        play.fake.0.handover.reserve().unwrap().fill(7);
+        assert_eq!(play.begun.recv().await, Some(7));
+        play.fake.0.may_end.add_permits(1);
+        play.stop.send(true).unwrap();
+        play.lane.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_gives_the_place_back() {
+        let mut play = play(1, [13, 14]);
+        assert_eq!(play.begun.recv().await, Some(13));
+        play.fake.0.may_end.add_permits(1);
+        assert_eq!(play.begun.recv().await, Some(14));
+        play.fake.0.may_end.add_permits(1);
+        play.stop.send(true).unwrap();
+        play.lane.await.unwrap();
+        assert_eq!(play.fake.0.ended.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn stopping_waits_for_what_is_under_way_and_finishes_what_was_handed_over() {
+        let mut play = play(1, [1]);
+        assert_eq!(play.begun.recv().await, Some(1));
+        play.fake.0.handover.reserve().unwrap().fill(2);
+        play.stop.send(true).unwrap();
+        tokio::task::yield_now().await;
+        assert!(!play.lane.is_finished());
+        play.fake.0.may_end.add_permits(2);
+        play.lane.await.unwrap();
+        assert_eq!(play.fake.0.ended.load(Ordering::SeqCst), 2);
+    }
 }

@@ -8,12 +8,18 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 /// Every minute, at its first second.
 const EACH_MINUTE: &str = "0 * * * * *";
 
-/// Starts the schedule; it ticks until the scheduler is shut down.
+/// Starts the schedule; it ticks until the scheduler is shut down. `tidy_metrics` merges the
+/// samples that the recorder has gathered, which would otherwise pile up until somebody asks.
 ///
 /// # Errors
 /// When the scheduler does not start.
-pub async fn start(gateway: &Arc<Gateway>) -> Result<JobScheduler, JobSchedulerError> {
+pub async fn start(
+    gateway: &Arc<Gateway>,
+    tidy_metrics: impl Fn() + Send + Sync + 'static,
+) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
+    let upkeep = Job::new(EACH_MINUTE, move |_, _| tidy_metrics())?;
+    scheduler.add(upkeep).await?;
     let gateway = Arc::clone(gateway);
     let sweep = Job::new_async(EACH_MINUTE, move |_, _| {
         let gateway = Arc::clone(&gateway);

@@ -265,7 +265,8 @@ async fn a_reader_that_is_unknown_foreign_blocked_or_elsewhere_is_refused() {
         let endpoint = world.gateway().endpoint(EndpointId(1111)).await.unwrap().unwrap();
         let reader = world.gateway().reader(world.reader()).await.unwrap().unwrap();
         let gateway = world.gateway();
-        gateway.enrol_group_owner(MerchantId(2), "other", "KEY", GroupId(22)).await.unwrap();
+        gateway.enrol_merchant(MerchantId(2), "other", "KEY").await.unwrap();
+        gateway.enrol_group(GroupId(22), MerchantId(2)).await.unwrap();
         let mut foreign_endpoint = (*endpoint).clone();
         (foreign_endpoint.id, foreign_endpoint.merchant) = (EndpointId(2222), MerchantId(2));
         foreign_endpoint.group = Some(GroupId(22));
@@ -318,7 +319,8 @@ async fn another_merchants_order_looks_exactly_like_an_unknown_one() {
         let order = world.sell("B-10", "10.42").await;
         let gateway = world.gateway();
         let endpoint = gateway.endpoint(EndpointId(1111)).await.unwrap().unwrap();
-        gateway.enrol_group_owner(MerchantId(2), "other", "KEY", GroupId(22)).await.unwrap();
+        gateway.enrol_merchant(MerchantId(2), "other", "KEY").await.unwrap();
+        gateway.enrol_group(GroupId(22), MerchantId(2)).await.unwrap();
         let mut foreign = (*endpoint).clone();
         (foreign.id, foreign.merchant, foreign.group) =
             (EndpointId(2222), MerchantId(2), Some(GroupId(22)));

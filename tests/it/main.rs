@@ -21,6 +21,7 @@ mod orders;
 mod process;
 mod readme;
 mod serve;
+mod shelf;
 mod status;
 mod store;
 mod tidy;

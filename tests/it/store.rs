@@ -1,186 +1,15 @@
 //! What the store promises, on every database: the same suite runs on each.
 
 use crate::database::{Database, Engine, engines};
+use crate::shelf::{LEASE, approval, endpoint, notice, on_each, reader};
 use futures_util::future::join_all;
 use std::collections::HashSet;
-use std::sync::Arc;
-use tillgate::payment::card::{Brand, CardFacts, EntryMode, Expiry};
-use tillgate::payment::host::HostAnswer;
-use tillgate::payment::ids::{
-    EndpointId, JobId, KeySetId, MerchantId, NoticeId, OrderId, ReaderId, SerialNumber,
-};
-use tillgate::payment::merchant::Endpoint;
-use tillgate::payment::money::{Amount, Currency};
-use tillgate::payment::notice::{Attempt, Notice};
-use tillgate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
-use tillgate::payment::reader::{Reader, ReaderState};
-use tillgate::payment::transition::{Event, Step, apply, open};
-use tillgate::store::{
-    Acceptance, Advance, JobRef, KeySetRecord, Location, MerchantRecord, NewOrder, NonceMark,
-    NoticeResult, PhoneSeen, Store, StoreError,
-};
-
-const LEASE: i64 = 1_000;
-
-/// One database with two stores on PostgreSQL, where several instances share it, and one store
-/// under two names on SQLite, where one process owns the file.
-struct Shelf {
-    database: Database,
-    first: Arc<Store>,
-    second: Arc<Store>,
-}
-
-impl Shelf {
-    async fn set_up(engine: Engine) -> Self {
-        let database = Database::create(engine).await;
-        let first = Arc::new(Store::open(&database.location).await.unwrap());
-        let second = match engine {
-            Engine::Sqlite => Arc::clone(&first),
-            Engine::Postgres => Arc::new(Store::open(&database.location).await.unwrap()),
-        };
-        let shelf = Self { database, first, second };
-        shelf.enrol().await;
-        shelf
-    }
-
-    async fn enrol(&self) {
-        let merchant = MerchantRecord {
-            id: MerchantId(1),
-            login: "m".to_owned(),
-            control_key_sealed: vec![0, 255, 7],
-        };
-        self.first.add_merchant(&merchant, 1).await.unwrap();
-        self.first.add_endpoint(&endpoint()).await.unwrap();
-        let set = KeySetRecord { id: KeySetId(1), prefix: [1, 2, 3], base_key_sealed: vec![9; 40] };
-        self.first.add_key_set(&set).await.unwrap();
-        for id in 1..=8 {
-            self.first.add_reader(&reader(id)).await.unwrap();
-        }
-    }
-
-    async fn draft(&self, name: &str, reader: i64, counter: i64) -> NewOrder {
-        let order = order(self.first.next_order_id().await.unwrap(), name, reader);
-        NewOrder {
-            change: open(order, &endpoint(), 100),
-            merchant: MerchantId(1),
-            job: self.first.next_job_id().await.unwrap(),
-            notice: None,
-            request_digest: "digest".to_owned(),
-            card_sealed: Some("1.c2VhbGVk".to_owned()),
-            leased_until: None,
-            counter,
-            nonce: NonceMark { bucket: 7, digest: format!("nonce of {name} {counter}") },
-            phone: PhoneSeen { phone_id: "p".to_owned(), sdk_version: None },
-        }
-    }
-
-    async fn accept(&self, name: &str, reader: i64, counter: i64) -> Acceptance {
-        let new = self.draft(name, reader, counter).await;
-        self.first.accept(new).await.unwrap()
-    }
-
-    async fn end(self) {
-        self.first.close().await;
-        self.second.close().await;
-        drop((self.first, self.second));
-        self.database.remove().await;
-    }
-}
-
-async fn on_each(story: impl AsyncFn(&Shelf)) {
-    for engine in engines() {
-        let shelf = Shelf::set_up(engine).await;
-        story(&shelf).await;
-        shelf.end().await;
-    }
-}
-
-fn rub(minor: i64) -> Amount {
-    Amount::from_minor(minor, Currency::from_alpha("RUB").unwrap()).unwrap()
-}
-
-fn endpoint() -> Endpoint {
-    Endpoint {
-        id: EndpointId(1111),
-        merchant: MerchantId(1),
-        group: None,
-        currency: Currency::from_alpha("RUB").unwrap(),
-        enabled: true,
-        strict_validation: false,
-        callback_url: Some("https://shop.example.com/cb?ä".to_owned()),
-        amount_limits_minor: (1, i64::MAX),
-        terminal_id: "10000462".to_owned(),
-        descriptor: "SHOP".to_owned(),
-        sandbox: false,
-    }
-}
-
-fn reader(id: i64) -> Reader {
-    Reader {
-        id: ReaderId(id),
-        serial: format!("serial {id}"),
-        kind: "sim".to_owned(),
-        merchant: MerchantId(1),
-        endpoint: Some(EndpointId(1111)),
-        group: None,
-        key_set: KeySetId(1),
-        key_set_prefix: [1, 2, 3],
-        device_id: [0, 0, 0, 5],
-        state: ReaderState::New,
-        last_counter: 0,
-    }
-}
-
-fn order(id: OrderId, name: &str, reader: i64) -> Order {
-    Order {
-        id,
-        endpoint: EndpointId(1111),
-        client_orderid: name.to_owned(),
-        kind: Kind::Preauth,
-        status: Status::Processing,
-        stage: Stage::Processing,
-        amount: rub(i64::MAX),
-        reader: ReaderId(reader),
-        card: CardFacts {
-            bin: "444455".to_owned(),
-            last_four: "1111".to_owned(),
-            expiry: Expiry::from_yymm("2912").unwrap(),
-            brand: Brand::Mir,
-            hash: "hash".to_owned(),
-            cardholder: Some("O'BRIEN \"ß\" \\".to_owned()),
-            entry_mode: EntryMode::Contactless,
-        },
-        request: RequestFacts {
-            order_desc: "tea 茶 {\"json\": [1]} '; DROP TABLE orders; --".to_owned(),
-            merchant_data: Some("🫖".to_owned()),
-            ..RequestFacts::default()
-        },
-        serial: SerialNumber(i64::MAX - 1),
-        outcome: Outcome::default(),
-        created_at: 100,
-        updated_at: 100,
-        version: 0,
-    }
-}
-
-fn notice(id: NoticeId, order: &Order) -> Notice {
-    Notice {
-        id,
-        order: order.id,
-        endpoint: order.endpoint,
-        url: "https://shop.example.com/cb".to_owned(),
-        status: order.status,
-    }
-}
-
-fn approval() -> Event {
-    Event::Answered(HostAnswer {
-        response_code: "00".to_owned(),
-        approval_code: Some("123456".to_owned()),
-        rrn: None,
-        processor_tx_id: None,
-    })
-}
+use tillgate::payment::ids::{EndpointId, JobId, KeySetId, OrderId};
+use tillgate::payment::notice::Attempt;
+use tillgate::payment::order::Status;
+use tillgate::payment::reader::ReaderState;
+use tillgate::payment::transition::{Event, Step, apply};
+use tillgate::store::{Acceptance, Advance, JobRef, Location, NoticeResult, Store, StoreError};
 
 #[tokio::test]
 async fn an_order_comes_back_as_it_was_saved() {
@@ -301,7 +130,7 @@ async fn a_job_is_claimed_by_one_worker_until_its_lease_ends() {
         assert_eq!(shelf.first.claim_jobs(99, 100 + LEASE - 1, LEASE).await.unwrap(), []);
         let again = shelf.second.claim_jobs(99, 100 + LEASE, LEASE).await.unwrap();
         assert_eq!(again.len(), 40);
-        assert!(again.iter().all(|job| job.claims == 2));
+        assert!(again.iter().all(|job| (job.claims, job.tries) == (2, 2)));
     })
     .await;
 }
@@ -319,7 +148,7 @@ async fn of_two_changes_of_one_version_the_second_is_stale_and_leaves_nothing() 
             let notice = Some(notice(id, &change.order));
             advances.push(Advance {
                 change,
-                job: JobRef { id: job.id },
+                job: JobRef { id: job.id, claims: job.claims },
                 notice,
                 notice_leased_until: None,
             });
@@ -340,18 +169,72 @@ async fn of_two_changes_of_one_version_the_second_is_stale_and_leaves_nothing() 
 }
 
 #[tokio::test]
+async fn an_owner_whose_lease_ran_out_saves_nothing() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 1).await, Acceptance::Saved);
+        let first = shelf.first.claim_jobs(1, 100, LEASE).await.unwrap()[0];
+        let second = shelf.second.claim_jobs(1, 100 + LEASE, LEASE).await.unwrap()[0];
+        let order = shelf.first.order(first.order).await.unwrap().unwrap();
+        let by = |claims| Advance {
+            change: apply(order.clone(), approval(), 200).unwrap(),
+            job: JobRef { id: first.id, claims },
+            notice: None,
+            notice_leased_until: None,
+        };
+        assert!(!shelf.first.advance(by(first.claims)).await.unwrap());
+        assert_eq!(shelf.first.order(order.id).await.unwrap(), Some(order.clone()));
+        assert!(shelf.second.advance(by(second.claims)).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_save_whose_word_was_lost_is_repeated_without_a_second_order() {
+    on_each(async |shelf| {
+        let first = shelf.draft("a", 1, 1).await;
+        let mut again = shelf.draft("a", 1, 1).await;
+        (again.change, again.job) = (first.change.clone(), first.job);
+        assert_eq!(shelf.first.accept(first).await.unwrap(), Acceptance::Saved);
+        assert_eq!(shelf.second.accept(again).await.unwrap(), Acceptance::Saved);
+        for table in ["orders", "jobs", "nonces"] {
+            assert_eq!(shelf.database.count(table).await, 1, "{table}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_this_version_cannot_read_does_not_hold_up_the_others() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 1).await, Acceptance::Saved);
+        let pool = shelf.database.look().await;
+        sqlx::query("UPDATE jobs SET step = 'from the future'").execute(&pool).await.unwrap();
+        pool.close().await;
+        assert_eq!(shelf.accept("b", 1, 2).await, Acceptance::Saved);
+        let claimed = shelf.first.claim_jobs(10, 100, LEASE).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_step_that_leads_to_another_keeps_its_job_and_starts_its_claims_anew() {
     on_each(async |shelf| {
         assert_eq!(shelf.accept("a", 1, 1).await, Acceptance::Saved);
         let job = shelf.first.claim_jobs(1, 100, LEASE).await.unwrap()[0];
         let order = shelf.first.order(job.order).await.unwrap().unwrap();
         let change = apply(order, Event::Pending { ask_after: 50 }, 200).unwrap();
-        let advance =
-            Advance { change, job: JobRef { id: job.id }, notice: None, notice_leased_until: None };
+        let advance = Advance {
+            change,
+            job: JobRef { id: job.id, claims: job.claims },
+            notice: None,
+            notice_leased_until: None,
+        };
         assert!(shelf.first.advance(advance).await.unwrap());
         assert_eq!(shelf.first.claim_jobs(1, 249, LEASE).await.unwrap(), []);
         let next = shelf.second.claim_jobs(1, 250, LEASE).await.unwrap()[0];
-        assert_eq!((next.id, next.step, next.claims), (job.id, Step::Inquire { round: 0 }, 1));
+        assert_eq!((next.id, next.step), (job.id, Step::Inquire { round: 0 }));
+        assert_eq!((next.claims, next.tries), (2, 1));
         let (_, sealed) = shelf.first.order_with_card(job.order).await.unwrap().unwrap();
         assert!(sealed.is_some(), "not final: kept");
     })
@@ -369,7 +252,7 @@ async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_chan
         let owed = notice(id, &change.order);
         let advance = Advance {
             change,
-            job: JobRef { id: job.id },
+            job: JobRef { id: job.id, claims: job.claims },
             notice: Some(owed.clone()),
             notice_leased_until: None,
         };

@@ -32,8 +32,8 @@ const BETWEEN_DOORS: &[(&str, &[&str])] = &[
 
 /// Where an outside crate may be named; everywhere else its words stay unknown.
 const HOMES: &[(&str, &[&str])] = &[
-    ("sqlx", &["store/"]),
-    ("actix_web", &["doors/", "app.rs"]),
+    ("sqlx", &["store/", "cli/bench/engine.rs"]),
+    ("actix_web", &["doors/", "app.rs", "cli/bench/gateway.rs"]),
     ("utoipa", &["doors/", "sandbox/inbox.rs"]),
     ("validator", &["doors/"]),
     ("reqwest", &["gateway/egress.rs", "cli/"]),

@@ -1,7 +1,11 @@
 //! When nobody can say whether money moved: ask, then reverse, and never guess.
 
-use crate::world::{order_id, scenario};
-use tillgate::payment::SECOND;
+use crate::world::{PAN, World, order_id, scenario};
+use tillgate::acquirer::{Acquirer, CardForHost, Reference};
+use tillgate::payment::card::{EntryMode, Expiry, Pan};
+use tillgate::payment::money::{Amount, Currency};
+use tillgate::payment::order::Kind;
+use tillgate::payment::{HOUR, SECOND};
 
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_becomes_unknown_and_is_reversed() {
@@ -54,18 +58,60 @@ async fn a_job_whose_worker_vanished_after_sending_is_asked_for_and_not_sent_aga
     scenario(async |world| {
         let order = world.sell("V-2", "10.42").await;
         let lost = world.claim_jobs().await.remove(0);
-        world.pass(60 * SECOND - 1).await;
-        // The first worker wakes up and sends; its lease ends before it can save what it heard.
-        let second = {
-            world.clock.advance(1);
-            world.claim_jobs().await.remove(0)
+        // It sends, and vanishes before it can save what it heard.
+        let pan = Pan::parse(PAN).unwrap();
+        let expiry = Expiry::from_yymm("3012").unwrap();
+        let card = CardForHost { pan: &pan, expiry, entry_mode: EntryMode::Swipe };
+        let reference = Reference {
+            order: lost.job.order,
+            kind: Kind::Sale,
+            amount: Amount::from_minor(1042, Currency::from_alpha("RUB").unwrap()).unwrap(),
+            terminal_id: "10000462".to_owned(),
         };
-        assert_eq!((second.job.order, second.job.claims), (lost.job.order, 2));
-        world.gateway().take_step(lost).await.unwrap();
-        world.gateway().take_step(second).await.unwrap();
+        world.host().authorise(&reference, card).await.unwrap();
+        world.pass(60 * SECOND).await;
         assert_eq!(world.status("V-2", &order).await.get("status"), "approved");
         assert_eq!(world.host().requests_for(order_id(&order)), 1, "never twice");
-        assert_eq!(world.database.count("notices").await, 0);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_lease_ran_out_neither_sends_nor_saves() {
+    scenario(async |world| {
+        for (name, amount) in [("S-1", "14.08"), ("S-2", "12.17"), ("S-3", "10.42")] {
+            let order = world.sell(name, amount).await;
+            let slow = world.claim_jobs().await.remove(0);
+            world.pass(60 * SECOND).await;
+            let before = world.status(name, &order).await.get("order-stage");
+            let requests = world.host().requests_for(order_id(&order));
+            world.gateway().take_step(slow).await.unwrap();
+            assert_eq!(world.host().requests_for(order_id(&order)), requests, "{amount}");
+            assert_eq!(world.status(name, &order).await.get("order-stage"), before);
+            world.pass(HOUR).await;
+            assert_eq!(requests, 1, "{amount}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_an_acquirer_every_order_is_declined_also_after_a_crash() {
+    for engine in crate::database::engines() {
+        let world = World::start_with(engine, |settings| settings.sandbox = false).await;
+        let first = world.sell("U-1", "10.42").await;
+        world.claim_jobs().await;
+        let second = world.sell("U-2", "10.42").await;
+        for _ in 0..20 {
+            world.pass(60 * SECOND).await;
+        }
+        for (name, order) in [("U-1", first), ("U-2", second)] {
+            let answer = world.status(name, &order).await;
+            assert_eq!(
+                (answer.get("status"), answer.get("error-code")),
+                ("declined".into(), "907".into())
+            );
+        }
+        world.end().await;
+    }
 }

@@ -131,7 +131,8 @@ async fn enrol(
     readers: u32,
 ) -> anyhow::Result<GatewayLine> {
     let control_key = entropy.uuid().to_uppercase();
-    gateway.enrol_group_owner(MERCHANT, LOGIN, &control_key, GROUP).await?;
+    gateway.enrol_merchant(MERCHANT, LOGIN, &control_key).await?;
+    gateway.enrol_group(GROUP, MERCHANT).await?;
     gateway.enrol_endpoint(&endpoint()?).await?;
     let base_key = Zeroizing::new(entropy.bytes::<32>());
     gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;

@@ -6,6 +6,10 @@ use crate::payment::notice::Notice;
 use crate::payment::order::Order;
 use url::Url;
 
+/// Longer merchant data, in bytes, is left out of the callback: receivers refuse long addresses,
+/// and then nothing at all would arrive. The status answer has it in full.
+const MERCHANT_DATA_MAX: usize = 2048;
+
 /// The whole address of a callback. A query that the merchant's address has stays in front.
 ///
 /// # Errors
@@ -20,6 +24,9 @@ pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<String,
     let error_message = outcome.error.as_ref().map_or("", |error| error.message.as_str());
     let payer = order.payer_name();
     let cardholder = order.card.cardholder.as_deref();
+
+    let merchant_data = order.request.merchant_data.as_deref();
+    let merchant_data = merchant_data.filter(|data| data.len() <= MERCHANT_DATA_MAX);
 
     let mut query = url.query_pairs_mut();
     let mut add = |name: &str, value: &str| {
@@ -49,7 +56,7 @@ pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<String,
         ("processor-tx-id", outcome.processor_tx_id.as_deref()),
         ("processor-rrn", outcome.rrn.as_deref()),
         ("control", Some(control.as_str())),
-        ("merchantdata", order.request.merchant_data.as_deref()),
+        ("merchantdata", merchant_data),
     ];
     for (name, value) in optional {
         if let Some(value) = value {

@@ -185,7 +185,7 @@ async fn take_order(
         Ok(intent) => mapi.gateway.submit(intent).await,
         Err(refusal) => Err(refusal.into()),
     };
-    let client_orderid = form.get("client_orderid");
+    let client_orderid = echoed_name(&form);
     match result {
         Ok(accepted) => {
             let name = client_orderid.unwrap_or_default();
@@ -208,7 +208,7 @@ async fn tell_status(
     };
     match find(mapi, scope, &form).await {
         Ok(reply) => reply.answer(request),
-        Err(failure) => fail(mapi, &failure, form.get("client_orderid"), request).await,
+        Err(failure) => fail(mapi, &failure, echoed_name(&form), request).await,
     }
 }
 
@@ -221,6 +221,14 @@ async fn find(mapi: &Mapi, scope: Scope, form: &Form) -> Result<reply::Reply, Fa
     }
     Ok(question.reply(&order, mapi.gateway.next_serial().await?))
 }
+
+/// The merchant's name for the order, to be repeated in an answer, unless it is too long to be one.
+fn echoed_name(form: &Form) -> Option<&str> {
+    form.get("client_orderid").filter(|name| name.chars().count() <= CLIENT_ORDERID_MAX)
+}
+
+/// MAPI 3.2.
+const CLIENT_ORDERID_MAX: usize = 128;
 
 /// Stands in answers that carry no serial anyway.
 const NO_SERIAL: SerialNumber = SerialNumber(0);

@@ -28,6 +28,7 @@ pub struct SaleForm {
     #[schema(example = "10.42", max_length = 10)]
     amount: String,
     /// ISO 4217, upper case; the end point's own.
+    #[validate(length(max = 3, message = "longer than 3 characters"))]
     #[schema(example = "RUB", max_length = 3)]
     currency: String,
     #[validate(length(max = 128, message = "longer than 128 characters"))]
@@ -91,7 +92,7 @@ pub struct SaleForm {
     #[validate(length(max = 128, message = "longer than 128 characters"))]
     #[schema(example = "")]
     site_url: Option<String>,
-    /// Given back in status and callback.
+    /// Given back in status, and in the callback if it has 2048 bytes or fewer.
     #[validate(length(max = 65536, message = "longer than 65536 characters"))]
     #[schema(example = "")]
     merchant_data: Option<String>,
