@@ -86,23 +86,24 @@ impl Gateway {
 
     async fn take_order(&self, intent: Intent) -> Result<Accepted, Failure> {
         let digest = self.digest(&intent);
-        if let Some(repeated) = self.repeated(&intent, &digest).await? {
-            return Ok(repeated);
-        }
-        intent.endpoint.admit(intent.amount)?;
-        self.admit_callback(&intent)?;
-        let now = self.clock().now();
-        let presented = match self.open_card(&intent, now).await {
-            Err(Failure::Refused { refusal: Refusal::CounterReplayed, cause }) => {
-                // Perhaps the same request, at the same time, has just used the counter.
+        match self.open_order(&intent, &digest).await {
+            // Whatever was refused, it may be a repeat: then its counter is used, its reader
+            // perhaps blocked since, and only the first answer counts.
+            Err(Failure::Refused { refusal, cause }) => {
                 let repeated = self.repeated(&intent, &digest).await?;
-                let refused = || Failure::refused(Refusal::CounterReplayed, cause);
-                return repeated.ok_or_else(refused);
+                repeated.ok_or(Failure::Refused { refusal, cause })
             }
-            presented => presented?,
-        };
+            result => result,
+        }
+    }
+
+    async fn open_order(&self, intent: &Intent, digest: &str) -> Result<Accepted, Failure> {
+        intent.endpoint.admit(intent.amount)?;
+        self.admit_callback(intent)?;
+        let now = self.clock().now();
+        let presented = self.open_card(intent, now).await?;
         let place = self.jobs.reserve();
-        let mut new = self.draft(&intent, presented, digest.clone(), now).await?;
+        let mut new = self.draft(intent, presented, digest.to_owned(), now).await?;
         new.leased_until = place.is_some().then(|| now + self.job_lease());
         let accepted = Accepted { order: new.change.order.id, serial: new.change.order.serial };
         let work = Work::of_new(&new);
@@ -117,7 +118,7 @@ impl Gateway {
                 }
                 Ok(accepted)
             }
-            Acceptance::Duplicate(id) => self.repeat_by_id(id, &digest).await,
+            Acceptance::Duplicate(id) => self.repeat_by_id(id, digest).await,
             Acceptance::CounterReplayed => Err(Refusal::CounterReplayed.into()),
             Acceptance::NonceSeen => Err(Failure::NonceReused),
         }

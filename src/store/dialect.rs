@@ -127,8 +127,14 @@ async fn pool(
 ) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
+        // All are opened here, by the runtime that outlives the HTTP threads, and kept. A
+        // connection that an HTTP thread opens dies with that thread when the server stops.
+        .min_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(matches!(location, Location::Postgres(_)))
+        // A lost connection shows when it is used; asking each time would cost a round trip.
+        .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move { connection.execute(settings).await.map(drop) })
         })

@@ -17,14 +17,17 @@ const GIVE_BACK_NOTICE: &str = "\
     UPDATE notices SET due_at = 0, attempts = attempts - 1, state = 'waiting' \
     WHERE id = $1 AND state = 'sending'";
 
+/// How often giving back is tried: once for each connection that may have died with its thread,
+/// and once more.
+const TRIES: usize = 8;
+
 impl Store {
     /// Gives back a leased job on which nothing was done.
     ///
     /// # Errors
     /// When the database cannot be written; then the lease runs its time.
     pub async fn give_back_job(&self, id: JobId) -> Result<(), StoreError> {
-        sqlx::query(GIVE_BACK_JOB).bind(id.0).execute(&self.writes).await?;
-        Ok(())
+        self.give_back(GIVE_BACK_JOB, id.0).await
     }
 
     /// Gives back a leased notice that nobody tried to deliver.
@@ -32,7 +35,16 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; then the lease runs its time.
     pub async fn give_back_notice(&self, id: NoticeId) -> Result<(), StoreError> {
-        sqlx::query(GIVE_BACK_NOTICE).bind(id.0).execute(&self.writes).await?;
+        self.give_back(GIVE_BACK_NOTICE, id.0).await
+    }
+
+    async fn give_back(&self, statement: &'static str, id: i64) -> Result<(), StoreError> {
+        for _ in 1..TRIES {
+            if sqlx::query(statement).bind(id).execute(&self.writes).await.is_ok() {
+                return Ok(());
+            }
+        }
+        sqlx::query(statement).bind(id).execute(&self.writes).await?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::writer::{Advance, NewOrder, NoticeResult};
 use super::{StoreError, corrupt};
 use crate::payment::card::{Brand, CardFacts, EntryMode, Expiry};
+use crate::payment::ids::OrderId;
 use crate::payment::notice::{Attempt, Notice};
 use crate::payment::order::Outcome;
 use crate::payment::transition::Change;
@@ -54,40 +55,65 @@ impl CardJson {
     }
 }
 
-/// A new order, with what it is checked against. Also feeds the nonces and counters.
+/// What a new order is checked against. Also feeds the nonces and counters.
 #[derive(Serialize)]
-pub(super) struct AcceptRow {
+pub(super) struct LookRow<'a> {
     place: usize,
-    pub(super) id: i64,
+    #[serde(skip)]
+    pub(super) order: OrderId,
     pub(super) endpoint_id: i64,
-    pub(super) client_orderid: String,
+    pub(super) client_orderid: &'a str,
+    pub(super) reader_id: i64,
+    pub(super) counter: i64,
+    pub(super) nonce_bucket: i64,
+    pub(super) nonce_digest: &'a str,
+}
+
+impl<'a> LookRow<'a> {
+    pub(super) fn of(place: usize, new: &'a NewOrder) -> Self {
+        let order = &new.change.order;
+        Self {
+            place,
+            order: order.id,
+            endpoint_id: order.endpoint.0,
+            client_orderid: &order.client_orderid,
+            reader_id: order.reader.0,
+            counter: new.counter,
+            nonce_bucket: new.nonce.bucket,
+            nonce_digest: &new.nonce.digest,
+        }
+    }
+}
+
+/// A new order.
+#[derive(Serialize)]
+pub(super) struct OrderRow<'a> {
+    id: i64,
+    endpoint_id: i64,
+    client_orderid: &'a str,
     kind: &'static str,
     status: &'static str,
     stage: &'static str,
     amount_minor: i64,
     currency: &'static str,
-    pub(super) reader_id: i64,
+    reader_id: i64,
     serial: i64,
-    request_digest: String,
+    request_digest: &'a str,
     card: String,
     request: String,
     outcome: String,
-    card_sealed: Option<String>,
+    card_sealed: Option<&'a str>,
     created_at: i64,
     updated_at: i64,
-    pub(super) counter: i64,
-    pub(super) nonce_bucket: i64,
-    pub(super) nonce_digest: String,
 }
 
-impl AcceptRow {
-    pub(super) fn of(place: usize, new: &NewOrder) -> Result<Self, StoreError> {
+impl<'a> OrderRow<'a> {
+    pub(super) fn of(new: &'a NewOrder) -> Result<Self, StoreError> {
         let order = &new.change.order;
         Ok(Self {
-            place,
             id: order.id.0,
             endpoint_id: order.endpoint.0,
-            client_orderid: order.client_orderid.clone(),
+            client_orderid: &order.client_orderid,
             kind: order.kind.name(),
             status: order.status.name(),
             stage: order.stage.name(),
@@ -95,16 +121,13 @@ impl AcceptRow {
             currency: order.amount.currency().alpha(),
             reader_id: order.reader.0,
             serial: order.serial.0,
-            request_digest: new.request_digest.clone(),
+            request_digest: &new.request_digest,
             card: json(&CardJson::of(&order.card))?,
             request: json(&order.request)?,
             outcome: json(&order.outcome)?,
-            card_sealed: new.card_sealed.clone(),
+            card_sealed: new.card_sealed.as_deref(),
             created_at: order.created_at,
             updated_at: order.updated_at,
-            counter: new.counter,
-            nonce_bucket: new.nonce.bucket,
-            nonce_digest: new.nonce.digest.clone(),
         })
     }
 }
@@ -119,7 +142,7 @@ pub(super) struct PhoneRow<'a> {
 
 impl<'a> PhoneRow<'a> {
     /// One row per phone.
-    pub(super) fn distinct(new: impl Iterator<Item = &'a Box<NewOrder>>) -> Vec<Self> {
+    pub(super) fn distinct(new: impl Iterator<Item = &'a NewOrder>) -> Vec<Self> {
         let mut seen = HashSet::new();
         new.filter(|n| seen.insert((n.merchant, n.phone.phone_id.as_str())))
             .map(|n| Self {

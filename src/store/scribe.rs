@@ -2,7 +2,9 @@
 
 use super::batch::{Claim, Reply};
 use super::dialect::Dialect;
-use super::rows::{self, AcceptRow, AdvanceRow, JobRow, NoteRow, NoticeRow, PhoneRow, PlanRow};
+use super::rows::{
+    self, AdvanceRow, JobRow, LookRow, NoteRow, NoticeRow, OrderRow, PhoneRow, PlanRow,
+};
 use super::writer::{Acceptance, Advance, NewOrder, NoticeResult};
 use super::{StoreError, corrupt};
 use crate::payment::ids::OrderId;
@@ -45,20 +47,19 @@ impl Scribe<'_> {
             return Ok(Vec::new());
         }
         let hot = self.dialect.hot();
-        let rows: Vec<_> = accepts
-            .iter()
-            .enumerate()
-            .map(|(place, (new, _))| AcceptRow::of(place, new))
-            .collect::<Result<_, _>>()?;
+        let rows: Vec<_> =
+            accepts.iter().enumerate().map(|(place, (new, _))| LookRow::of(place, new)).collect();
         let known = self.look(hot.look, &rows).await?;
         let verdicts = judge(&rows, &known);
         let to_write =
             |place: &usize| verdicts[*place] == Acceptance::Saved && known[*place].order.is_none();
         let kept: Vec<_> = (0..rows.len()).filter(to_write).collect();
-        let orders: Vec<_> = kept.iter().map(|index| &rows[*index]).collect();
-        let counters = highest_counters(&orders);
+        let fresh: Vec<_> = kept.iter().map(|place| &rows[*place]).collect();
+        let counters = highest_counters(&fresh);
+        let new = || kept.iter().map(|place| accepts[*place].0.as_ref());
+        let orders = new().map(OrderRow::of).collect::<Result<Vec<_>, _>>()?;
 
-        let nonces = self.run(hot.insert_nonces, &orders).await?;
+        let nonces = self.run(hot.insert_nonces, &fresh).await?;
         let raised = self.run(hot.raise_counters, &counters).await?;
         let inserted = self.run(hot.insert_orders, &orders).await?;
         let all = orders.len() as u64;
@@ -66,9 +67,8 @@ impl Scribe<'_> {
             // Another writer was faster between our look and our write; look again.
             return Err(StoreError::Busy("another instance took the same order".to_owned()));
         }
-        let new = || kept.iter().map(|index| &accepts[*index].0);
         self.run(hot.insert_phones, &PhoneRow::distinct(new())).await?;
-        self.run(hot.insert_jobs, &new().filter_map(|n| JobRow::of(n)).collect::<Vec<_>>()).await?;
+        self.run(hot.insert_jobs, &new().filter_map(JobRow::of).collect::<Vec<_>>()).await?;
         let notices: Vec<_> = new()
             .filter_map(|n| n.notice.as_ref().map(|notice| NoticeRow::of(notice, &n.change, None)))
             .collect();
@@ -79,7 +79,7 @@ impl Scribe<'_> {
     async fn look(
         &mut self,
         statement: &'static str,
-        rows: &[AcceptRow],
+        rows: &[LookRow<'_>],
     ) -> Result<Vec<Known>, StoreError> {
         let found =
             sqlx::query(statement).bind(rows::json(rows)?).fetch_all(self.connection()).await?;
@@ -180,19 +180,19 @@ struct Known {
 }
 
 /// Decides each new order, as if they had come one after the other.
-fn judge(rows: &[AcceptRow], known: &[Known]) -> Vec<Acceptance> {
+fn judge(rows: &[LookRow<'_>], known: &[Known]) -> Vec<Acceptance> {
     let mut orders: HashMap<(i64, &str), OrderId> = HashMap::new();
     let mut counters: HashMap<i64, i64> = HashMap::new();
     let mut nonces: HashSet<(i64, &str)> = HashSet::new();
     rows.iter()
         .zip(known)
         .map(|(row, known)| {
-            let name = (row.endpoint_id, row.client_orderid.as_str());
-            let nonce = (row.nonce_bucket, row.nonce_digest.as_str());
+            let name = (row.endpoint_id, row.client_orderid);
+            let nonce = (row.nonce_bucket, row.nonce_digest);
             // A reader that is not there has no counter that could rise.
             let last =
                 *counters.get(&row.reader_id).unwrap_or(&known.last_counter.unwrap_or(i64::MAX));
-            if known.order == Some(OrderId(row.id)) {
+            if known.order == Some(row.order) {
                 // Our own earlier try: it was committed, only the word of it was lost.
                 return Acceptance::Saved;
             }
@@ -205,7 +205,7 @@ fn judge(rows: &[AcceptRow], known: &[Known]) -> Vec<Acceptance> {
             if row.counter <= last {
                 return Acceptance::CounterReplayed;
             }
-            orders.insert(name, OrderId(row.id));
+            orders.insert(name, row.order);
             counters.insert(row.reader_id, row.counter);
             nonces.insert(nonce);
             Acceptance::Saved
@@ -214,8 +214,8 @@ fn judge(rows: &[AcceptRow], known: &[Known]) -> Vec<Acceptance> {
 }
 
 /// One row per reader, so that a statement never updates a reader twice.
-fn highest_counters<'a>(orders: &[&'a AcceptRow]) -> Vec<&'a AcceptRow> {
-    let mut highest: HashMap<i64, &AcceptRow> = HashMap::new();
+fn highest_counters<'a>(orders: &[&'a LookRow<'a>]) -> Vec<&'a LookRow<'a>> {
+    let mut highest: HashMap<i64, &LookRow<'_>> = HashMap::new();
     for row in orders {
         // Accepted counters of one reader rise from row to row.
         highest.insert(row.reader_id, row);

@@ -104,12 +104,15 @@ async fn other_methods_and_unknown_paths_are_told_apart() {
             ("/api/v2/status/1111", 405),
             ("/paynet/api/v2/status/group/11", 405),
             ("/mapi/v1/sale/", 404),
-            ("/mapi/v1/sale/abc", 404),
             ("/mapi/v1/refund/1111", 404),
             ("/nowhere", 404),
         ] {
             let answer = Answer::of(world.http.get(world.url(path))).await;
             assert_eq!(answer.status, status, "GET {path}");
+        }
+        let form = world.sale_form("M-1", "10.42").await;
+        for path in ["/mapi/v1/sale/abc", "/mapi/v1/sale/99999999999999999999"] {
+            assert_eq!(world.post_signed(path, &form).await.status, 404, "POST {path}");
         }
     })
     .await;

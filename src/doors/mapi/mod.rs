@@ -50,17 +50,12 @@ pub fn configure(config: &mut ServiceConfig) {
 
 fn routes(config: &mut ServiceConfig) {
     config
-        .service(web::resource("/mapi/v1/sale/{endpoint:\\d{1,18}}").route(web::post().to(sale)))
+        .service(web::resource("/mapi/v1/sale/{endpoint}").route(web::post().to(sale)))
+        .service(web::resource("/mapi/v1/preauth/{endpoint}").route(web::post().to(preauth)))
         .service(
-            web::resource("/mapi/v1/preauth/{endpoint:\\d{1,18}}").route(web::post().to(preauth)),
+            web::resource("/api/v2/status/group/{group}").route(web::post().to(status_of_group)),
         )
-        .service(
-            web::resource("/api/v2/status/group/{group:\\d{1,18}}")
-                .route(web::post().to(status_of_group)),
-        )
-        .service(
-            web::resource("/api/v2/status/{endpoint:\\d{1,18}}").route(web::post().to(status)),
-        );
+        .service(web::resource("/api/v2/status/{endpoint}").route(web::post().to(status)));
 }
 
 /// Charge a card presented to an mPOS reader.
