@@ -89,15 +89,9 @@ impl Gateway {
         reader: &Reader,
         state: ReaderState,
     ) -> Result<(), Failure> {
-        Ok(self.store().set_reader_state(reader.id, state).await?)
-    }
-
-    /// The reader with this serial.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn reader(&self, serial: &str) -> Result<Option<Reader>, Failure> {
-        Ok(self.store().reader(serial).await?)
+        self.store().set_reader_state(reader.id, state).await?;
+        self.forget_registry();
+        Ok(())
     }
 
     /// All readers of a merchant, oldest first.

@@ -1,10 +1,11 @@
-//! Merchants, endpoints and key sets with their secrets opened, remembered for a moment so that
-//! not every request asks the database for them.
+//! Merchants, endpoints, readers and key sets, their secrets opened, remembered for a moment so
+//! that not every request asks the database for them.
 
 use super::{Failure, Gateway};
 use crate::crypto::reader_keys::Bdk;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId};
 use crate::payment::merchant::Endpoint;
+use crate::payment::reader::Reader;
 use crate::payment::{Millis, SECOND};
 use crate::store::MerchantRecord;
 use std::collections::HashMap;
@@ -32,6 +33,7 @@ pub(super) struct Registry {
     merchants: Memory<i64, Arc<Merchant>>,
     endpoints: Memory<i64, Arc<Endpoint>>,
     key_sets: Memory<i64, Arc<Bdk>>,
+    readers: Memory<String, Arc<Reader>>,
 }
 
 impl Registry {
@@ -41,6 +43,7 @@ impl Registry {
             merchants: Memory::new(),
             endpoints: Memory::new(),
             key_sets: Memory::new(),
+            readers: Memory::new(),
         }
     }
 
@@ -50,6 +53,7 @@ impl Registry {
         self.merchants.clear();
         self.endpoints.clear();
         self.key_sets.clear();
+        self.readers.clear();
     }
 }
 
@@ -106,6 +110,22 @@ impl Gateway {
     /// When the database cannot be read.
     pub async fn group_owner(&self, group: GroupId) -> Result<Option<MerchantId>, Failure> {
         Ok(self.store().group_owner(group).await?)
+    }
+
+    /// The reader with this serial. Its counter may have risen since; the store checks again.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn reader(&self, serial: &str) -> Result<Option<Arc<Reader>>, Failure> {
+        let now = self.clock().now();
+        if let Some(known) = self.registry.readers.get(serial, now) {
+            return Ok(Some(known));
+        }
+        let Some(reader) = self.store().reader(serial).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.registry.readers.put(serial.to_owned(), Arc::clone(&reader), now);
+        Ok(Some(reader))
     }
 
     /// The opened base key of a key set.

@@ -59,7 +59,7 @@ pub struct Accepted {
 
 /// The card of a message that was opened, and whose reader may be used.
 struct Presented {
-    reader: Reader,
+    reader: Arc<Reader>,
     counter: i64,
     facts: CardFacts,
     /// The opened message, to be sealed to the order.
@@ -177,7 +177,7 @@ impl Gateway {
         let container = Container::parse(&intent.encrypted_data)
             .map_err(|error| Failure::refused(Refusal::InvalidEncryptedData, error.to_string()))?;
         let serial = container.serial.as_str();
-        let reader = self.store().reader(serial).await?.ok_or_else(|| {
+        let reader = self.reader(serial).await?.ok_or_else(|| {
             Failure::refused(Refusal::ReaderNotRegistered, format!("no reader {serial}"))
         })?;
         if !reader.may_send(&intent.encrypted_type) {

@@ -271,11 +271,11 @@ async fn a_reader_that_is_unknown_foreign_blocked_or_elsewhere_is_refused() {
         (foreign_endpoint.id, foreign_endpoint.merchant) = (EndpointId(2222), MerchantId(2));
         foreign_endpoint.group = Some(GroupId(22));
         gateway.enrol_endpoint(&foreign_endpoint).await.unwrap();
-        let mut elsewhere = reader.clone();
+        let mut elsewhere = (*reader).clone();
         (elsewhere.id.0, elsewhere.serial) = (50, "20000001".to_owned());
         (elsewhere.endpoint, elsewhere.group) = (Some(EndpointId(1112)), None);
         gateway.enrol_reader(&elsewhere).await.unwrap();
-        let mut foreign = reader.clone();
+        let mut foreign = (*reader).clone();
         (foreign.id.0, foreign.serial) = (51, "20000002".to_owned());
         (foreign.merchant, foreign.group) = (MerchantId(2), Some(GroupId(22)));
         gateway.enrol_reader(&foreign).await.unwrap();

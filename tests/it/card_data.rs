@@ -266,6 +266,31 @@ async fn the_key_of_an_unfinished_order_outlives_its_hour() {
 }
 
 #[tokio::test]
+async fn sales_and_sweeps_at_the_turn_of_an_hour_lose_no_card() {
+    scenario(async |world| {
+        let mut orders = Vec::new();
+        for hour in 0..12 {
+            let names: Vec<_> = (0..3).map(|n| format!("T-{hour}-{n}")).collect();
+            let mut forms = Vec::new();
+            for (name, reader) in names.iter().zip(&world.ready.readers) {
+                let data = world.swipe_at(&reader.serial, "10.42", serde_json::json!({})).await;
+                forms.push(form_with(name, "10.42", &data));
+            }
+            let sales = futures_util::future::join_all(forms.iter().map(|form| world.sale(form)));
+            let (answers, swept) = tokio::join!(sales, world.gateway().sweep());
+            swept.unwrap();
+            orders.extend(names.into_iter().zip(answers.iter().map(|answer| answer.order())));
+            world.clock.advance(HOUR);
+        }
+        world.settle().await;
+        for (name, order) in orders {
+            assert_eq!(world.status(&name, &order).await.get("status"), "approved", "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn old_nonces_are_forgotten_and_fresh_ones_kept() {
     scenario(async |world| {
         world.sell("N-1", "10.42").await;
