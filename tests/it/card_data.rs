@@ -1,7 +1,7 @@
 //! The reader's message: bound to reader, amount and currency, taken once, and gone when it is
 //! not needed any more.
 
-use crate::world::{PAN, World, contains, form_with, order_id, scenario, with};
+use crate::world::{Answer, PAN, World, contains, form_with, order_id, scenario, with};
 use sqlx::Row;
 use tillgate::crypto::card_writer::{PlasticCard, write_clear_card};
 use tillgate::crypto::ksn::Ksn;
@@ -279,7 +279,7 @@ async fn sales_and_sweeps_at_the_turn_of_an_hour_lose_no_card() {
             let sales = futures_util::future::join_all(forms.iter().map(|form| world.sale(form)));
             let (answers, swept) = tokio::join!(sales, world.gateway().sweep());
             swept.unwrap();
-            orders.extend(names.into_iter().zip(answers.iter().map(|answer| answer.order())));
+            orders.extend(names.into_iter().zip(answers.iter().map(Answer::order)));
             world.clock.advance(HOUR);
         }
         world.settle().await;
