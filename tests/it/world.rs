@@ -2,8 +2,8 @@
 //! still, and the people around it: a merchant's app, a virtual reader, a receiver of callbacks.
 //!
 //! Workers run only when [`World::settle`] steps them. When a scenario ends, the world checks
-//! what must hold after every scenario: nothing is left to do, and no card number was written to
-//! the database or to a log.
+//! what must hold after every scenario: nothing is left to do, and no card number or control key was
+//! written in the clear, to the database or to a log.
 
 use crate::database::{Database, Engine, engines};
 use base64::Engine as _;
@@ -259,7 +259,7 @@ impl World {
             self.pass(24 * HOUR).await;
         }
         assert_eq!(self.database.count("jobs").await, 0, "an order is not final");
-        let Self { database, app, .. } = self;
+        let Self { database, app, ready, .. } = self;
         app.stop().await;
         let dump = database.dump().await;
         let log = logged();
@@ -267,6 +267,8 @@ impl World {
             assert!(!contains(&dump, &trace), "a card number is in the database");
             assert!(!contains(&log, &trace), "a card number is in the log");
         }
+        let key = ready.control_key.as_bytes();
+        assert!(!contains(&dump, key) && !contains(&log, key), "a control key is in the clear");
         database.remove().await;
     }
 }
