@@ -25,6 +25,7 @@ use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio_cron_scheduler::JobScheduler;
 
 /// How long a client may take to send the head of a request.
@@ -168,7 +169,7 @@ fn build_gateway(
         None => Arc::new(Unplugged),
     };
     let rules = EgressRules { allow_private: settings.allow_private_callbacks };
-    Ok(Gateway::new(Parts {
+    let parts = Parts {
         store: Arc::clone(store),
         acquirer,
         keys: Keys::derive(&settings.master_key),
@@ -177,7 +178,8 @@ fn build_gateway(
         egress: Egress::new(rules).context("cannot set up the client for callbacks")?,
         callback_wording: mapi::callback::word,
         acquirer_timeout: settings.acquirer_timeout,
-    }))
+    };
+    Ok(Gateway::new(parts, Handle::current()))
 }
 
 #[derive(Clone)]

@@ -91,7 +91,7 @@ impl Gateway {
                 let attempt = SendAttempt { round, perhaps_sent: job.tries > 1, leased_until };
                 match self.authorise(&order, card_sealed.as_deref(), attempt).await? {
                     Some(event) => event,
-                    None => return Ok(()),
+                    None => return self.pass_on(job).await,
                 }
             }
             Step::Inquire { round } => self.inquire(&order, round).await,
@@ -108,7 +108,8 @@ impl Gateway {
         let notice = self.notice_of(&change.order).await?;
         let more_to_do = change.next.is_some_and(|planned| planned.due_at <= now);
         let place = notice.as_ref().and_then(|_| self.callbacks.reserve());
-        let delivery = notice.clone().map(|notice| Delivery::first(notice, &change.order));
+        let delivery =
+            notice.clone().map(|notice| Delivery::first(notice, &change.order, now + NOTICE_LEASE));
         let notice_leased_until = place.is_some().then_some(now + NOTICE_LEASE);
         let job = JobRef { id: job.id, claims: job.claims };
         let advance = Advance { change, job, notice, notice_leased_until };
@@ -122,6 +123,17 @@ impl Gateway {
             (None, _) => {}
         }
         if more_to_do {
+            self.jobs.left_in_database();
+        }
+        Ok(())
+    }
+
+    /// Leaves a step to its next owner. What certainly was not sent is given back as such, so that
+    /// a slow hour does not turn fresh orders into doubtful ones.
+    async fn pass_on(&self, job: Job) -> Result<(), Failure> {
+        tracing::warn!(order = %job.order, "no time left to send; the next owner goes on");
+        if job.tries == 1 {
+            self.store().give_back_job(job.id, job.claims).await?;
             self.jobs.left_in_database();
         }
         Ok(())
@@ -156,7 +168,6 @@ impl Gateway {
             return Ok(Some(if lost { Event::AnswerLost } else { Event::Unsendable }));
         };
         if self.clock().now() + self.acquirer_timeout() > attempt.leased_until {
-            tracing::warn!(order = %order.id, "no time left to send; the next owner goes on");
             return Ok(None);
         }
         let card = CardForHost {
@@ -169,6 +180,8 @@ impl Gateway {
         Ok(Some(match answered {
             Ok(Authorisation::Answered(answer)) => Event::Answered(answer),
             Ok(Authorisation::Pending { ask_after }) => Event::Pending { ask_after },
+            // Our own request was not sent, but an earlier owner's may have been.
+            Err(Fault::NotSent(_)) if attempt.perhaps_sent => Event::AnswerLost,
             Err(Fault::NotSent(_)) => Event::NotSent { round: attempt.round },
             Err(Fault::Unknown(_)) => Event::AnswerLost,
         }))

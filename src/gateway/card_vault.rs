@@ -25,6 +25,8 @@ const KEY_GRACE: Millis = HOUR;
 pub struct CardVault {
     /// Opened keys by id. Few: the last hours', and those of orders that are still unfinished.
     open_keys: Mutex<HashMap<i64, OpenKey>>,
+    /// One maker at a time, so that the turn of an hour makes one key and not hundreds.
+    making: tokio::sync::Mutex<()>,
     /// Keys were destroyed whose images may still lie in the database's log.
     log_to_forget: AtomicBool,
 }
@@ -57,7 +59,11 @@ impl CardVault {
     /// A vault that has opened no key yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { open_keys: Mutex::new(HashMap::new()), log_to_forget: AtomicBool::new(false) }
+        Self {
+            open_keys: Mutex::new(HashMap::new()),
+            making: tokio::sync::Mutex::new(()),
+            log_to_forget: AtomicBool::new(false),
+        }
     }
 
     /// Seals a card's data to its order; the text goes into the order's row.
@@ -136,6 +142,10 @@ impl CardVault {
         with: Surroundings<'_>,
         now: Millis,
     ) -> Result<OpenKey, VaultError> {
+        let _alone = self.making.lock().await;
+        if let Some(current) = self.known_current(now) {
+            return Ok(current);
+        }
         let newest = with.store.newest_card_key().await?;
         if let Some(newest) = newest.filter(|key| is_current(key.created_at, now)) {
             return self.remember(with, &newest);

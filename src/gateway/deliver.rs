@@ -9,6 +9,11 @@ use crate::store::{DueNotice, NoticeResult};
 /// How long a claimed callback belongs to its worker. Longer than an attempt may take.
 pub(super) const NOTICE_LEASE: Millis = 60 * SECOND;
 
+/// The longest that one attempt takes: the client's own limit.
+const ATTEMPT_MAX: Millis = 30 * SECOND;
+/// How long a callback waits when we ourselves could not word it.
+const OWN_FAULT_PAUSE: Millis = 60 * SECOND;
+
 /// Words a callback: the whole address to GET, signature included, from the notice, its order
 /// and the merchant's control key. Doors give theirs.
 ///
@@ -20,13 +25,16 @@ pub type CallbackWording = fn(&Notice, &Order, &str) -> Result<String, String>;
 #[derive(Debug)]
 pub struct Delivery {
     pub due: DueNotice,
+    /// Until when the attempt is the owner's alone.
+    leased_until: Millis,
     order: Option<Order>,
 }
 
 impl Delivery {
     /// The first attempt for an order that is about to be saved.
-    pub(super) fn first(notice: Notice, order: &Order) -> Self {
-        Self { due: DueNotice { notice, attempts: 1 }, order: Some(order.clone()) }
+    pub(super) fn first(notice: Notice, order: &Order, leased_until: Millis) -> Self {
+        let due = DueNotice { notice, attempts: 1 };
+        Self { due, leased_until, order: Some(order.clone()) }
     }
 }
 
@@ -36,8 +44,10 @@ impl Gateway {
     /// # Errors
     /// `Unavailable` when the database is away.
     pub async fn claim_notices(&self, most: u32) -> Result<Vec<Delivery>, Failure> {
-        let due = self.store().claim_notices(most, self.clock().now(), NOTICE_LEASE).await?;
-        Ok(due.into_iter().map(|due| Delivery { due, order: None }).collect())
+        let now = self.clock().now();
+        let due = self.store().claim_notices(most, now, NOTICE_LEASE).await?;
+        let leased_until = now + NOTICE_LEASE;
+        Ok(due.into_iter().map(|due| Delivery { due, leased_until, order: None }).collect())
     }
 
     /// Makes one attempt to deliver a callback and records what came of it.
@@ -45,12 +55,21 @@ impl Gateway {
     /// # Errors
     /// `Unavailable` when the database is away: then the attempt is made again.
     pub async fn deliver(&self, delivery: Delivery) -> Result<(), Failure> {
-        let Delivery { due: DueNotice { notice, attempts }, order } = delivery;
-        let order = match order {
-            Some(order) => order,
-            None => self.order_of(&notice).await?,
+        let Delivery { due, leased_until, order } = delivery;
+        let now = self.clock().now();
+        if now + ATTEMPT_MAX > leased_until {
+            // It waited too long in memory; the next owner makes this attempt.
+            return self.give_back_delivery(&due, now).await;
+        }
+        let address = match self.prepare(&due.notice, order).await {
+            Ok(address) => address,
+            Err(failure) => {
+                // The receiver was not asked, so the attempt does not count.
+                self.give_back_delivery(&due, now + OWN_FAULT_PAUSE).await?;
+                return Err(failure);
+            }
         };
-        let address = self.address(&notice, &order).await?;
+        let DueNotice { notice, attempts } = due;
         let sent = match &address {
             Ok(address) => self.parts.egress.get(address).await,
             Err(why) => Err(why.clone()),
@@ -65,6 +84,27 @@ impl Gateway {
         metrics::counter!("tillgate_callback_attempts_total", "outcome" => outcome(attempt))
             .increment(1);
         Ok(self.store().note_attempt(NoticeResult { id: notice.id, attempts, attempt }).await?)
+    }
+
+    async fn prepare(
+        &self,
+        notice: &Notice,
+        order: Option<Order>,
+    ) -> Result<Result<String, String>, Failure> {
+        let order = match order {
+            Some(order) => order,
+            None => self.order_of(notice).await?,
+        };
+        self.address(notice, &order).await
+    }
+
+    /// Gives back an attempt that was not made.
+    pub(super) async fn give_back_delivery(
+        &self,
+        due: &DueNotice,
+        due_at: Millis,
+    ) -> Result<(), Failure> {
+        Ok(self.store().give_back_notice(due.notice.id, due.attempts, due_at).await?)
     }
 
     /// The callback that the order owes as it now is, if any.

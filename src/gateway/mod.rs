@@ -37,6 +37,7 @@ use nonce_book::NonceBook;
 use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// What the gateway is made of.
 pub struct Parts {
@@ -60,6 +61,8 @@ pub struct Gateway {
     nonces: NonceBook,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
+    /// The runtime that outlives the HTTP threads.
+    runtime: Handle,
 }
 
 /// Why a request got no positive answer.
@@ -71,7 +74,8 @@ pub enum Failure {
     /// The request's signature has been used before.
     #[error("the nonce was used before")]
     NonceReused,
-    /// Nothing was done; the same request may succeed in a moment.
+    /// Nothing was done, or, if the database failed at the very moment of a commit, nobody can say:
+    /// the same request, signed anew, tells.
     #[error("unavailable: {0}")]
     Unavailable(String),
     /// A fault of the gateway's own.
@@ -101,11 +105,12 @@ impl From<StoreError> for Failure {
 }
 
 impl Gateway {
-    /// Puts the gateway together.
+    /// Puts the gateway together; what it begins runs on `runtime`.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts, runtime: Handle) -> Self {
         Self {
             parts,
+            runtime,
             registry: Registry::new(),
             vault: CardVault::new(),
             nonces: NonceBook::new(),
@@ -139,10 +144,10 @@ impl Gateway {
     /// `Unavailable` when the database is away: then the leases run their time.
     pub async fn give_back(&self) -> Result<(), Failure> {
         for work in self.jobs.take(usize::MAX) {
-            self.store().give_back_job(work.job.id).await?;
+            self.store().give_back_job(work.job.id, work.job.claims).await?;
         }
         for delivery in self.callbacks.take(usize::MAX) {
-            self.store().give_back_notice(delivery.due.notice.id).await?;
+            self.give_back_delivery(&delivery.due, 0).await?;
         }
         Ok(())
     }

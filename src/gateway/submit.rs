@@ -72,7 +72,14 @@ impl Gateway {
     ///
     /// # Errors
     /// `Refused` with nothing stored, `NonceReused`, or `Unavailable` with nothing stored.
-    pub async fn submit(&self, intent: Intent) -> Result<Accepted, Failure> {
+    pub async fn submit(self: &Arc<Self>, intent: Intent) -> Result<Accepted, Failure> {
+        // A task of its own: a client that hangs up must not leave an order half handed over.
+        let gateway = Arc::clone(self);
+        let task = self.runtime.spawn(async move { gateway.submit_to_the_end(intent).await });
+        task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+    }
+
+    async fn submit_to_the_end(&self, intent: Intent) -> Result<Accepted, Failure> {
         let (signed_at, nonce) = (intent.signed_at, intent.nonce_digest);
         if !self.nonces.is_new(signed_at, nonce) {
             return Err(Failure::NonceReused);

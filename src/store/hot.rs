@@ -75,9 +75,10 @@ pub(super) static SQLITE: HotStatements = HotStatements {
     plan_jobs: "\
         UPDATE jobs SET step = r.value->>'step', round = r.value->>'round', \
                due_at = r.value->>'due_at', tries = 0 \
-        FROM jsonb_each($1) AS r WHERE jobs.id = r.value->>'id'",
+        FROM jsonb_each($1) AS r \
+        WHERE jobs.id = r.value->>'id' AND jobs.claims = r.value->>'claims'",
     end_jobs: "\
-        DELETE FROM jobs WHERE id IN (SELECT r.value FROM jsonb_each($1) AS r)",
+        DELETE FROM jobs WHERE id IN (SELECT r.value->>'id' FROM jsonb_each($1) AS r)",
     insert_notices: "\
         INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
                created_at) \
@@ -150,11 +151,11 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
     plan_jobs: "\
         UPDATE jobs SET step = r.step, round = r.round, due_at = r.due_at, tries = 0 \
         FROM json_to_recordset($1::json) AS r(id bigint, step text, round bigint, \
-             due_at bigint) \
-        WHERE jobs.id = r.id",
+             due_at bigint, claims bigint) \
+        WHERE jobs.id = r.id AND jobs.claims = r.claims",
     end_jobs: "\
-        DELETE FROM jobs WHERE id = ANY (\
-            SELECT CAST(r.value AS bigint) FROM json_array_elements_text($1::json) AS r(value))",
+        DELETE FROM jobs USING json_to_recordset($1::json) AS r(id bigint, claims bigint) \
+        WHERE jobs.id = r.id AND jobs.claims = r.claims",
     insert_notices: "\
         INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
                created_at) \

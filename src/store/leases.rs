@@ -3,48 +3,62 @@
 //! share it, each lease runs its time.
 
 use super::{Store, StoreError};
+use crate::payment::Millis;
 use crate::payment::ids::{JobId, NoticeId};
-use sqlx::AnyPool;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AnyPool};
 
 const RELEASE: [&str; 2] = [
     "UPDATE jobs SET due_at = 0 WHERE tries > 0",
     "UPDATE notices SET due_at = 0 WHERE due_at IS NOT NULL AND state = 'sending'",
 ];
 
+/// Each names the claim it belongs to and ends it, so that a repeat matches nothing.
 const GIVE_BACK_JOB: &str = "\
-    UPDATE jobs SET due_at = 0, tries = tries - 1 WHERE id = $1 AND tries > 0";
+    UPDATE jobs SET due_at = 0, tries = tries - 1, claims = claims + 1 \
+    WHERE id = $1 AND claims = $2";
 const GIVE_BACK_NOTICE: &str = "\
-    UPDATE notices SET due_at = 0, attempts = attempts - 1, state = 'waiting' \
-    WHERE id = $1 AND state = 'sending'";
+    UPDATE notices SET due_at = $3, attempts = attempts - 1, state = 'waiting' \
+    WHERE id = $1 AND attempts = $2 AND state = 'sending'";
 
 /// How often giving back is tried: once for each connection that may have died with its thread,
 /// and once more.
 const TRIES: usize = 8;
 
 impl Store {
-    /// Gives back a leased job on which nothing was done.
+    /// Gives back a claimed job on which nothing was done.
     ///
     /// # Errors
     /// When the database cannot be written; then the lease runs its time.
-    pub async fn give_back_job(&self, id: JobId) -> Result<(), StoreError> {
-        self.give_back(GIVE_BACK_JOB, id.0).await
+    pub async fn give_back_job(&self, id: JobId, claims: u32) -> Result<(), StoreError> {
+        self.persist(|| sqlx::query(GIVE_BACK_JOB).bind(id.0).bind(i64::from(claims))).await
     }
 
-    /// Gives back a leased notice that nobody tried to deliver.
+    /// Gives back a claimed notice that nobody tried to deliver, to be tried from `due_at` on.
     ///
     /// # Errors
     /// When the database cannot be written; then the lease runs its time.
-    pub async fn give_back_notice(&self, id: NoticeId) -> Result<(), StoreError> {
-        self.give_back(GIVE_BACK_NOTICE, id.0).await
+    pub async fn give_back_notice(
+        &self,
+        id: NoticeId,
+        attempts: u32,
+        due_at: Millis,
+    ) -> Result<(), StoreError> {
+        let statement = || sqlx::query(GIVE_BACK_NOTICE).bind(id.0).bind(i64::from(attempts));
+        self.persist(|| statement().bind(due_at)).await
     }
 
-    async fn give_back(&self, statement: &'static str, id: i64) -> Result<(), StoreError> {
+    async fn persist(
+        &self,
+        statement: impl Fn() -> Query<'static, Any, AnyArguments>,
+    ) -> Result<(), StoreError> {
         for _ in 1..TRIES {
-            if sqlx::query(statement).bind(id).execute(&self.writes).await.is_ok() {
+            if statement().execute(&self.writes).await.is_ok() {
                 return Ok(());
             }
         }
-        sqlx::query(statement).bind(id).execute(&self.writes).await?;
+        statement().execute(&self.writes).await?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The rows of the hot statements, as they go to the database in one JSON array.
 
-use super::writer::{Advance, NewOrder, NoticeResult};
+use super::writer::{Advance, JobRef, NewOrder, NoticeResult};
 use super::{StoreError, corrupt};
 use crate::payment::card::{Brand, CardFacts, EntryMode, Expiry};
 use crate::payment::ids::OrderId;
@@ -210,6 +210,7 @@ impl AdvanceRow {
 #[derive(Serialize)]
 pub(super) struct PlanRow {
     id: i64,
+    claims: u32,
     step: &'static str,
     round: u32,
     due_at: i64,
@@ -219,7 +220,22 @@ impl PlanRow {
     pub(super) fn of(advance: &Advance) -> Option<Self> {
         let planned = advance.change.next?;
         let (step, round) = planned.step.name_and_round();
-        Some(Self { id: advance.job.id.0, step, round, due_at: planned.due_at })
+        let (id, claims) = (advance.job.id.0, advance.job.claims);
+        Some(Self { id, claims, step, round, due_at: planned.due_at })
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct EndRow {
+    id: i64,
+    claims: u32,
+}
+
+impl EndRow {
+    /// The end of a job whose order is final.
+    pub(super) fn of(advance: &Advance) -> Option<Self> {
+        let JobRef { id, claims } = advance.job;
+        advance.change.next.is_none().then_some(Self { id: id.0, claims })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::batch::{Claim, Reply};
 use super::dialect::Dialect;
 use super::rows::{
-    self, AdvanceRow, JobRow, LookRow, NoteRow, NoticeRow, OrderRow, PhoneRow, PlanRow,
+    self, AdvanceRow, EndRow, JobRow, LookRow, NoteRow, NoticeRow, OrderRow, PhoneRow, PlanRow,
 };
 use super::writer::{Acceptance, Advance, NewOrder, NoticeResult};
 use super::{StoreError, corrupt};
@@ -123,17 +123,19 @@ impl Scribe<'_> {
         let done = || advances.iter().zip(&saved).filter(|(_, saved)| **saved).map(|(a, _)| &a.0);
 
         let plans: Vec<_> = done().filter_map(|a| PlanRow::of(a)).collect();
-        let ended: Vec<_> =
-            done().filter(|a| a.change.next.is_none()).map(|a| a.job.id.0).collect();
+        let ends: Vec<_> = done().filter_map(|a| EndRow::of(a)).collect();
         let notices: Vec<_> = done()
             .filter_map(|a| {
-                a.notice
-                    .as_ref()
-                    .map(|notice| NoticeRow::of(notice, &a.change, a.notice_leased_until))
+                let notice = a.notice.as_ref()?;
+                Some(NoticeRow::of(notice, &a.change, a.notice_leased_until))
             })
             .collect();
-        self.run(hot.plan_jobs, &plans).await?;
-        self.run(hot.end_jobs, &ended).await?;
+        let planned = self.run(hot.plan_jobs, &plans).await?;
+        let ended = self.run(hot.end_jobs, &ends).await?;
+        if planned != plans.len() as u64 || ended != ends.len() as u64 {
+            // A job was claimed by somebody else between our look and our write; look again.
+            return Err(StoreError::Busy("another instance claimed the same job".to_owned()));
+        }
         self.run(hot.insert_notices, &notices).await?;
         Ok(saved)
     }

@@ -33,7 +33,8 @@ impl Runner {
         Self { stop, lanes }
     }
 
-    /// Takes no new work from the database, finishes what is in hand.
+    /// Begins nothing more and waits for what is under way. What is still in the line is for
+    /// [`Gateway::give_back`].
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         for lane in self.lanes {
@@ -101,24 +102,35 @@ struct Lane<E> {
     at_once: usize,
     stopped: watch::Receiver<bool>,
     next_look: Instant,
+    /// The last look into the database found something: now it is the line's turn.
+    line_first: bool,
 }
 
 impl<E: Errand> Lane<E> {
     fn new(errand: E, at_once: usize, stopped: watch::Receiver<bool>) -> Self {
         let places = Arc::new(Semaphore::new(at_once));
-        Self { errand, places, at_once, stopped, next_look: Instant::now() }
+        Self { errand, places, at_once, stopped, next_look: Instant::now(), line_first: false }
     }
 
     async fn run(mut self) {
         while let Some(mut places) = self.free_places().await {
+            if *self.stopped.borrow() {
+                drop(places);
+                break;
+            }
             let most = places.num_permits().min(TAKE_MAX);
-            let mut pieces = self.errand.handover().take(most);
-            pieces.extend(self.look(most - pieces.len()).await);
+            // Turn by turn: retries would starve as long as fresh work fills every place, and
+            // fresh work as long as there is a backlog.
+            let mut pieces = match self.line_first {
+                true => self.errand.handover().take(most),
+                false => Vec::new(),
+            };
+            let looked = self.look(most - pieces.len()).await;
+            self.line_first = !looked.is_empty();
+            pieces.extend(looked);
+            pieces.extend(self.errand.handover().take(most - pieces.len()));
             if pieces.is_empty() {
                 drop(places);
-                if *self.stopped.borrow() {
-                    break;
-                }
                 self.wait().await;
                 continue;
             }
@@ -134,7 +146,7 @@ impl<E: Errand> Lane<E> {
     /// Claims due work from the database, when it is time to look or something was left there.
     async fn look(&mut self, most: usize) -> Vec<E::Piece> {
         let due = Instant::now() >= self.next_look;
-        if most == 0 || *self.stopped.borrow() || !(self.errand.handover().take_left() || due) {
+        if most == 0 || !(self.errand.handover().take_left() || due) {
             return Vec::new();
         }
         self.next_look = Instant::now() + LOOK_INTERVAL;
@@ -290,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stopping_waits_for_what_is_under_way_and_finishes_what_was_handed_over() {
+    async fn stopping_waits_for_what_is_under_way_and_begins_nothing_more() {
         let mut play = play(1, [1]);
         assert_eq!(play.begun.recv().await, Some(1));
         play.fake.0.handover.reserve().unwrap().fill(2);
@@ -299,6 +311,23 @@ mod tests {
         assert!(!play.lane.is_finished());
         play.fake.0.may_end.add_permits(2);
         play.lane.await.unwrap();
-        assert_eq!(play.fake.0.ended.load(Ordering::SeqCst), 2);
+        assert_eq!(play.fake.0.ended.load(Ordering::SeqCst), 1);
+        assert_eq!(play.fake.0.handover.take(9), [2], "left to be given back");
+    }
+
+    #[tokio::test]
+    async fn work_in_the_database_is_not_starved_by_fresh_work() {
+        let mut play = play(1, [99]);
+        for fresh in 0..50 {
+            play.fake.0.handover.reserve().unwrap().fill(fresh);
+        }
+        play.fake.0.may_end.add_permits(51);
+        let mut begun = Vec::new();
+        while begun.last() != Some(&99) {
+            begun.push(play.begun.recv().await.unwrap());
+        }
+        assert!(begun.len() < 50, "{begun:?}");
+        play.stop.send(true).unwrap();
+        play.lane.await.unwrap();
     }
 }

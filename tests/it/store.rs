@@ -189,6 +189,22 @@ async fn an_owner_whose_lease_ran_out_saves_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_given_back_unbegun_counts_as_untried_and_only_its_owner_gives_it_back() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 1).await, Acceptance::Saved);
+        let first = shelf.first.claim_jobs(1, 100, LEASE).await.unwrap()[0];
+        shelf.first.give_back_job(first.id, first.claims).await.unwrap();
+        let second = shelf.second.claim_jobs(1, 100, LEASE).await.unwrap()[0];
+        assert_eq!(second.tries, 1);
+        assert!(second.claims > first.claims);
+        // The first owner says it again, too late: the second one's lease holds.
+        shelf.first.give_back_job(first.id, first.claims).await.unwrap();
+        assert_eq!(shelf.first.claim_jobs(1, 100, LEASE).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_save_whose_word_was_lost_is_repeated_without_a_second_order() {
     on_each(async |shelf| {
         let first = shelf.draft("a", 1, 1).await;

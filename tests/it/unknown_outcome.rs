@@ -96,6 +96,22 @@ async fn a_worker_whose_lease_ran_out_neither_sends_nor_saves() {
 }
 
 #[tokio::test]
+async fn an_order_that_waited_too_long_in_memory_is_sent_by_the_next_worker_without_doubt() {
+    scenario(async |world| {
+        let order = world.sell("W-1", "10.42").await;
+        let waiting = world.claim_jobs().await.remove(0);
+        world.clock.advance(50 * SECOND);
+        world.gateway().take_step(waiting).await.unwrap();
+        assert_eq!(world.host().requests_for(order_id(&order)), 0, "no time for an answer");
+        let next = world.claim_jobs().await.remove(0);
+        assert_eq!(next.job.tries, 1, "it certainly was not sent");
+        world.gateway().take_step(next).await.unwrap();
+        assert_eq!(world.status("W-1", &order).await.get("status"), "approved");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_an_acquirer_every_order_is_declined_also_after_a_crash() {
     for engine in crate::database::engines() {
         let world = World::start_with(engine, |settings| settings.sandbox = false).await;

@@ -2,8 +2,8 @@
 //! still, and the people around it: a merchant's app, a virtual reader, a receiver of callbacks.
 //!
 //! Workers run only when [`World::settle`] steps them. When a scenario ends, the world checks
-//! what must hold after every scenario: nothing is left to do, and no card number or control key was
-//! written in the clear, to the database or to a log.
+//! what must hold after every scenario: nothing is left to do, and no card number or control key
+//! was written in the clear, to the database or to a log.
 
 use crate::database::{Database, Engine, engines};
 use base64::Engine as _;
