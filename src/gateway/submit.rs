@@ -71,7 +71,7 @@ impl Gateway {
     /// durable. The same request again gets the first answer again.
     ///
     /// # Errors
-    /// `Refused` with nothing stored, `NonceReused`, or `Unavailable` with nothing stored.
+    /// `Refused` with nothing stored, `NonceReused`, or `Unavailable`.
     pub async fn submit(self: &Arc<Self>, intent: Intent) -> Result<Accepted, Failure> {
         // A task of its own: a client that hangs up must not leave an order half handed over.
         let gateway = Arc::clone(self);

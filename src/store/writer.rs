@@ -144,7 +144,9 @@ impl Store {
     /// Saves a new order, unless it, its nonce or its reader's counter was there before.
     ///
     /// # Errors
-    /// `Busy` when too much waits or the database is away: nothing was saved.
+    /// `Busy` when too much waits or the database is away. Then nothing was saved, unless the
+    /// database went away at the very moment of the commit and stayed away through all tries:
+    /// nobody knows then, and the caller must look.
     pub async fn accept(&self, new: NewOrder) -> Result<Acceptance, StoreError> {
         let key = new.change.order.reader.0;
         self.writer.save(key, |reply| Write::Accept(Box::new(new), reply)).await
