@@ -1,6 +1,6 @@
 //! `tillgate dev`: gateway and sandbox in seconds, nothing to configure, nothing to install.
 
-use super::stop_signal;
+use super::StopSignal;
 use crate::app::{App, Start};
 use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
@@ -67,6 +67,7 @@ pub(super) struct DevArguments {
 
 pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
     telemetry::start_logs(&LogSettings { filter: arguments.log.clone(), json: false })?;
+    let mut stop = StopSignal::listen()?;
     let entropy = Entropy::system()?;
     let temporary = arguments.ephemeral.then(|| TemporaryFolder::make(&entropy)).transpose()?;
     let location = match &temporary {
@@ -91,7 +92,7 @@ pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
         true => print(&format!("{}\n", serde_json::to_string(&ready)?))?,
         false => print(&welcome(&ready))?,
     }
-    stop_signal().await?;
+    stop.received().await;
     app.stop().await;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `tillgate serve`: the gateway for real use, configured by a file and the environment.
 
-use super::stop_signal;
+use super::StopSignal;
 use crate::app::{App, Start};
 use crate::clock::{Clock, Entropy};
 use crate::settings::Settings;
@@ -21,6 +21,7 @@ pub(super) struct ServeArguments {
 pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let settings = Settings::load(arguments.settings.as_deref(), arguments.db.as_deref())?;
     telemetry::start_logs(&settings.log)?;
+    let mut stop = StopSignal::listen()?;
     if settings.sandbox {
         tracing::warn!("the sandbox plays the acquirer: no money moves");
     } else {
@@ -35,7 +36,7 @@ pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     };
     let app = App::start(settings, start).await?;
     tracing::info!(address = %app.address(), "ready");
-    stop_signal().await?;
+    stop.received().await;
     tracing::info!("stopping: finishing what is under way");
     app.stop().await;
     Ok(())

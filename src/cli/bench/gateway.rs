@@ -5,7 +5,7 @@
 //! nothing comes after it.
 
 use crate::app::{App, Start};
-use crate::cli::stop_signal;
+use crate::cli::StopSignal;
 use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::http::{bad_request, read_body};
@@ -82,13 +82,14 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
         workers: arguments.workers,
         sandbox_login: None,
     };
+    let mut stop = StopSignal::listen()?;
     let app = App::start_with_door(settings, start, bare_door).await?;
     let line = enrol(app.gateway(), &entropy, app.address(), arguments.readers).await?;
     let mut out = std::io::stdout();
     writeln!(out, "{}", serde_json::to_string(&line)?)?;
     out.flush()?;
     tokio::select! {
-        result = stop_signal() => result?,
+        () = stop.received() => {}
         () = parent_has_gone() => {}
     }
     app.stop().await;

@@ -21,9 +21,9 @@ mod wire;
 
 pub(super) use gateway::{GatewayArguments, run as run_gateway};
 
-use super::stop_signal;
+use super::StopSignal;
 use crate::clock::Entropy;
-use anyhow::bail;
+use anyhow::anyhow;
 use clap::Args;
 use engine::Engine;
 use figures::Round;
@@ -88,9 +88,10 @@ async fn measure_unless_stopped(
     arguments: &BenchArguments,
     entropy: &Entropy,
 ) -> anyhow::Result<()> {
+    let mut stop = StopSignal::listen()?;
     let result = tokio::select! {
         result = measure(&engine, arguments, entropy) => result,
-        stopped = stop_signal() => stopped.and_then(|()| bail!("stopped")),
+        () = stop.received() => Err(anyhow!("stopped")),
     };
     engine.remove().await?;
     let report = result?;
