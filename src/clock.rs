@@ -46,12 +46,6 @@ impl Clock {
             now.fetch_add(by, Ordering::SeqCst);
         }
     }
-
-    /// Whether time passes by itself, so that waiting for it makes sense.
-    #[must_use]
-    pub fn runs(&self) -> bool {
-        matches!(self.0, Source::System)
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the wall clock")]

@@ -17,8 +17,6 @@ const BY_GROUP_AND_NAME: &str = "\
     JOIN orders AS o ON o.endpoint_id = e.id AND o.client_orderid = $2 \
     WHERE e.group_id = $1 ORDER BY o.created_at DESC, o.id DESC LIMIT 1";
 
-const GROUP_OF: &str = "SELECT group_id FROM endpoints WHERE id = $1";
-
 const DIGEST: &str = "SELECT request_digest FROM orders WHERE id = $1";
 
 impl Store {
@@ -63,16 +61,6 @@ impl Store {
             .fetch_optional(&self.reads)
             .await?;
         row.as_ref().map(order_from).transpose()
-    }
-
-    /// The group that an endpoint belongs to.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn group_of(&self, endpoint: EndpointId) -> Result<Option<GroupId>, StoreError> {
-        let group: Option<Option<i64>> =
-            sqlx::query_scalar(GROUP_OF).bind(endpoint.0).fetch_optional(&self.reads).await?;
-        Ok(group.flatten().map(GroupId))
     }
 
     /// The keyed digest of the request that opened the order.
