@@ -51,8 +51,7 @@ const INSERT: &str = "\
         INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries) \
         SELECT r.*, r.claims FROM UNNEST($26::bigint[], $27::bigint[], $28::text[], \
                $29::bigint[], $30::bigint[], $31::bigint[]) \
-               AS r(id, order_id, step, round, due_at, claims) \
-        ON CONFLICT DO NOTHING) \
+               AS r(id, order_id, step, round, due_at, claims)) \
     SELECT (SELECT COUNT(*) FROM nonce), (SELECT COUNT(*) FROM counter), \
            (SELECT COUNT(*) FROM placed)";
 /// Moves orders on that are still at the expected version and whose job is still the caller's.

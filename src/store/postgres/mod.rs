@@ -116,11 +116,16 @@ impl Connection for PostgresConnection {
 /// Most orders, nonces and counters are new, so at first nothing is looked up; the statements show
 /// it if something was there before, and then it is.
 async fn commit(connection: &mut PgConnection, batch: &Batch) -> Result<Results, StoreError> {
-    for look in [false, true] {
+    for look_first in [false, true] {
         let mut transaction = connection.begin().await?;
-        if let Some(results) = commit::write(&mut transaction, batch, look).await? {
-            transaction.commit().await?;
-            return Ok(results);
+        match commit::write(&mut transaction, batch, look_first).await {
+            Ok(Some(results)) => {
+                transaction.commit().await?;
+                return Ok(results);
+            }
+            Err(StoreError::Broken(_)) if !look_first => {}
+            Err(error) => return Err(error),
+            Ok(None) => {}
         }
         transaction.rollback().await?;
     }
