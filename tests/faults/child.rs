@@ -68,10 +68,6 @@ impl Spoken {
         Ok((Self { child, tell }, line))
     }
 
-    pub fn pid(&self) -> anyhow::Result<u32> {
-        self.child.id().context("the child has ended")
-    }
-
     /// Says a line to the child.
     pub async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
         self.tell.write_all(format!("{line}\n").as_bytes()).await?;

@@ -65,8 +65,8 @@ impl Database {
     }
 
     /// Drops the schema; a file goes with its folder.
-    pub async fn remove(self) -> anyhow::Result<()> {
-        match self.schema {
+    pub async fn remove(&mut self) -> anyhow::Result<()> {
+        match self.schema.take() {
             Some(Schema { server, name }) => {
                 run(&server, &format!("DROP SCHEMA {name} CASCADE")).await
             }

@@ -65,19 +65,20 @@ async fn fill_and_free(mut stage: Stage, disk: &SmallDisk, length: Length) -> an
         println!("  {time} times full, {} orders", stage.ledger.count());
     }
     stage.more_sales(SALES).await?;
-    load.stop().await?;
+    load.stop().await;
     stage.settle().await?;
     let findings = Findings::of(&stage).await?;
     findings.hold()?;
-    let (later, _) = stage.ledger.later();
+    let later = stage.ledger.later();
     stage.clear().await?;
     let figures = format!("{times} times full, {later} put off, {told} status answers, {findings}");
     Ok(Told::Held(figures))
 }
 
 async fn wait_until_full(stage: &Stage) -> anyhow::Result<()> {
-    let (goal, began) = (stage.ledger.later().0 + PUT_OFF, Instant::now());
-    while stage.ledger.later().0 < goal {
+    let (goal, began) = (stage.ledger.later() + PUT_OFF, Instant::now());
+    while stage.ledger.later() < goal {
+        stage.ledger.check()?;
         ensure!(began.elapsed() < FULL_TIMEOUT, "a full disk stops nobody");
         tokio::time::sleep(LOOK_INTERVAL).await;
     }

@@ -76,10 +76,6 @@ impl GatewayProcess {
         self.ready.address
     }
 
-    pub fn pid(&self) -> anyhow::Result<u32> {
-        self.child.pid()
-    }
-
     /// Moves its clock on.
     pub async fn pass(&mut self, time: Millis) -> anyhow::Result<()> {
         self.child.tell(&time.to_string()).await

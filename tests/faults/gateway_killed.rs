@@ -32,7 +32,7 @@ pub async fn play(engine: Engine, length: Length) -> anyhow::Result<Told> {
         }
     }
     stage.more_sales(1).await?;
-    load.stop().await?;
+    load.stop().await;
     stage.settle().await?;
     let findings = Findings::of(&stage).await?;
     findings.hold()?;

@@ -21,7 +21,7 @@ pub async fn play(gateways: usize, length: Length) -> anyhow::Result<Told> {
     stage.more_sales(sales).await?;
     stage.kill_gateway(0).await?;
     stage.more_sales(sales).await?;
-    load.stop().await?;
+    load.stop().await;
     stage.settle().await?;
     // The reckoning asks the survivors in turn, whoever took the order.
     let findings = Findings::of(&stage).await?;

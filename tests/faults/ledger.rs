@@ -1,8 +1,8 @@
 //! What the merchant was told: which sales were accepted, as which orders.
 
+use anyhow::bail;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// An accepted sale.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Ledger(Mutex<Pages>);
 struct Pages {
     sold: BTreeMap<String, Sold>,
     later: usize,
-    slowest_later: Duration,
+    complaint: Option<String>,
 }
 
 impl Ledger {
@@ -29,20 +29,30 @@ impl Ledger {
     }
 
     /// Notes that the gateway said to come back later.
-    pub fn told_later(&self, took: Duration) {
-        let mut pages = self.pages();
-        pages.later += 1;
-        pages.slowest_later = pages.slowest_later.max(took);
+    pub fn told_later(&self) {
+        self.pages().later += 1;
+    }
+
+    /// Notes that a merchant gave up, and why.
+    pub fn complain(&self, why: &anyhow::Error) {
+        self.pages().complaint.get_or_insert(format!("{why:#}"));
+    }
+
+    /// Fails with the first complaint.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match &self.pages().complaint {
+            Some(complaint) => bail!("{complaint}"),
+            None => Ok(()),
+        }
     }
 
     pub fn count(&self) -> usize {
         self.pages().sold.len()
     }
 
-    /// How often the gateway said to come back later, and the longest it took to say so.
-    pub fn later(&self) -> (usize, Duration) {
-        let pages = self.pages();
-        (pages.later, pages.slowest_later)
+    /// How often the gateway said to come back later.
+    pub fn later(&self) -> usize {
+        self.pages().later
     }
 
     /// All accepted sales by name.

@@ -20,10 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two tries of one sale.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Merchants that sell until they are stopped.
+/// Merchants that sell until they are stopped. One that gets an answer that no sound gateway gives
+/// complains in the ledger.
 pub struct Load {
     stop: Arc<AtomicBool>,
-    merchants: JoinSet<anyhow::Result<()>>,
+    merchants: JoinSet<()>,
 }
 
 impl Load {
@@ -40,26 +41,22 @@ impl Load {
             merchants.spawn(async move {
                 for count in number.. {
                     if stop.load(Ordering::Relaxed) {
-                        break;
+                        return;
                     }
-                    sell(&merchant, &ledger, &mut reader, number, amount_of(count)).await?;
+                    let amount = amount_of(count);
+                    if let Err(why) = sell(&merchant, &ledger, &mut reader, number, amount).await {
+                        return ledger.complain(&why);
+                    }
                 }
-                Ok(())
             });
         }
         Self { stop, merchants }
     }
 
     /// Lets each finish its sale.
-    ///
-    /// # Errors
-    /// The first answer that no sound gateway gives.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    pub async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
-        while let Some(ended) = self.merchants.join_next().await {
-            ended??;
-        }
-        Ok(())
+        self.merchants.join_all().await;
     }
 }
 
@@ -100,7 +97,7 @@ pub async fn insist(
             match merchant.sell(address, form).await {
                 Ok(answer) => match answer.accepted() {
                     Some(order) => return Ok(order),
-                    None if answer.says_later() => ledger.told_later(answer.took),
+                    None if answer.says_later() => ledger.told_later(),
                     None => bail!("a sale was answered with {answer:?}"),
                 },
                 // Nobody is there, or the answer was lost: another gateway may know.

@@ -59,7 +59,8 @@ const FAULTS: &[(&str, fn(Length) -> Played)] = &[
     ("a_full_disk_stops_only_new_work_on_sqlite", |l| disk_full::play(Sqlite, l).boxed()),
     ("a_full_disk_stops_only_new_work_on_postgres", |l| disk_full::play(Postgres, l).boxed()),
     ("slow_sockets_slow_nobody_else", |l| slow_sockets::play(l).boxed()),
-    ("too_much_work_is_put_off_and_never_forgotten", |l| back_pressure::play(l).boxed()),
+    ("too_much_work_is_put_off_on_sqlite", |l| back_pressure::play(Sqlite, l).boxed()),
+    ("too_much_work_is_put_off_on_postgres", |l| back_pressure::play(Postgres, l).boxed()),
 ];
 
 fn main() -> ExitCode {

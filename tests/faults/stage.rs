@@ -23,6 +23,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const JUMPS_MAX: usize = 30;
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How much of a log is shown after a failure.
+const LOG_LINES: usize = 20;
+
 const OPEN_JOBS: &str = "SELECT COUNT(*) FROM jobs";
 const OPEN_NOTICES: &str = "SELECT COUNT(*) FROM notices WHERE due_at IS NOT NULL";
 
@@ -36,6 +39,8 @@ pub struct Stage {
     /// From when to when something was broken.
     pub outages: Vec<(Instant, Instant)>,
     pub folder: Folder,
+    /// Whether the fault is over and did no harm.
+    held: bool,
     orders: GatewayOrders,
     readers: Vec<ReaderLine>,
 }
@@ -63,6 +68,7 @@ impl Stage {
             ledger: Arc::default(),
             outages: Vec::new(),
             folder,
+            held: false,
             orders,
         };
         while stage.gateways.len() < gateways {
@@ -109,6 +115,7 @@ impl Stage {
     pub async fn more_sales(&self, more: usize) -> anyhow::Result<()> {
         let (goal, began) = (self.ledger.count() + more, Instant::now());
         while self.ledger.count() < goal {
+            self.ledger.check()?;
             ensure!(began.elapsed() < PROGRESS_TIMEOUT, "no sale is accepted any more");
             tokio::time::sleep(LOOK_INTERVAL / 10).await;
         }
@@ -117,6 +124,7 @@ impl Stage {
 
     /// Lets everything come to its end: whenever nothing moves any more, time jumps.
     pub async fn settle(&mut self) -> anyhow::Result<()> {
+        self.ledger.check()?;
         let mut jumps = 0;
         let (mut before, mut since) = ((0, 0, 0), Instant::now());
         loop {
@@ -148,10 +156,26 @@ impl Stage {
     }
 
     /// Ends everything.
-    pub async fn clear(self) -> anyhow::Result<()> {
-        for gateway in self.gateways {
+    pub async fn clear(mut self) -> anyhow::Result<()> {
+        for gateway in self.gateways.drain(..) {
             gateway.kill().await?;
         }
-        self.database.remove().await
+        self.database.remove().await?;
+        self.held = true;
+        Ok(())
+    }
+}
+
+impl Drop for Stage {
+    /// After a failure: what the gateways had to say.
+    fn drop(&mut self) {
+        if self.held {
+            return;
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("gateway.log"));
+        let log = log.unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        let last = lines.len().saturating_sub(LOG_LINES);
+        lines[last..].iter().for_each(|line| println!("  | {line}"));
     }
 }
