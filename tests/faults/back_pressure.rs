@@ -6,7 +6,7 @@ use crate::audit::Findings;
 use crate::database::{Database, Engine};
 use crate::folder::Folder;
 use crate::ledger::Sold;
-use crate::load::APPROVED;
+use crate::load::{APPROVED, sell};
 use crate::merchant::{Answer, VirtualReader};
 use crate::postgres::Server;
 use crate::stage::Stage;
@@ -22,7 +22,7 @@ const READERS: u32 = 256;
 const SALES_MAX: usize = 12_000;
 /// Each reader's messages go out one after the other, as far as that can be seen to from here.
 const BETWEEN_WAVES: Duration = Duration::from_millis(100);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// A message that comes after a later one of the same reader.
 const COUNTER_REPLAYED: &str = "25";
 
@@ -42,7 +42,7 @@ pub async fn play(engine: Engine, length: Length) -> anyhow::Result<Told> {
             let server = Server::start_new(programs).await?;
             let database = Database::postgres(&server.url()).await?;
             let stage = Stage::set(database, folder, 1, READERS).await?;
-            overwhelm(stage, Standstill::Frozen(server), length).await
+            overwhelm(stage, Standstill::Frozen(Box::new(server)), length).await
         }
     }
 }
@@ -52,7 +52,7 @@ enum Standstill {
     /// Somebody else holds SQLite's write lock.
     Locked(String),
     /// PostgreSQL's processes are stopped in their tracks.
-    Frozen(Server),
+    Frozen(Box<Server>),
 }
 
 impl Standstill {
@@ -86,6 +86,10 @@ async fn overwhelm(
 ) -> anyhow::Result<Told> {
     let rounds = length.count(1, 5);
     let mut readers = (0..READERS).map(|_| stage.take_reader()).collect::<Result<Vec<_>, _>>()?;
+    // Sales before the standstill, so that caches and blocks of numbers are as in daily work.
+    for reader in &mut readers {
+        sell(&stage.merchant, &stage.ledger, reader, 0, APPROVED).await?;
+    }
     let (mut put_off, mut refused) = (0, 0);
     for _ in 0..rounds {
         let answers = flood(&stage, &standstill, &mut readers).await?;
@@ -100,6 +104,7 @@ async fn overwhelm(
         }
     }
     ensure!(put_off > 0, "{SALES_MAX} sales at once were not too many");
+    ensure!(stage.ledger.count() > readers.len(), "no sale outlived the standstill");
     stage.settle().await?;
     let findings = Findings::of(&stage).await?;
     findings.hold()?;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const MERCHANTS: u32 = 8;
 const SALES: usize = 100;
 /// How long the room that the database still has inside its files may last.
-const FULL_TIMEOUT: Duration = Duration::from_secs(60);
+const FULL_TIMEOUT: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// So many sales are put off before we believe that the disk is full.
 const PUT_OFF: usize = 20;

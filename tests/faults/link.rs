@@ -92,12 +92,11 @@ impl RemoteHost {
     /// Asks on a connection of its own; one that breaks is not used again.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Fault> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut line = match idle {
-            Some(line) => line,
-            None => {
-                let stream = TcpStream::connect(self.address).await;
-                BufReader::new(stream.map_err(|error| Fault::NotSent(error.to_string()))?)
-            }
+        let mut line = if let Some(line) = idle {
+            line
+        } else {
+            let stream = TcpStream::connect(self.address).await;
+            BufReader::new(stream.map_err(|error| Fault::NotSent(error.to_string()))?)
         };
         let answer = converse(&mut line, question).await;
         let answer = answer.map_err(|error| Fault::Unknown(error.to_string()))?;

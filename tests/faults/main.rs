@@ -45,10 +45,10 @@ pub enum Told {
     LeftOut(&'static str),
 }
 
-type Played = BoxFuture<'static, anyhow::Result<Told>>;
+/// A name that says what must be true in the end, and the play.
+type Fault = (&'static str, fn(Length) -> BoxFuture<'static, anyhow::Result<Told>>);
 
-/// The faults, and what must be true when each is over.
-const FAULTS: &[(&str, fn(Length) -> Played)] = &[
+const FAULTS: &[Fault] = &[
     ("a_killed_gateway_loses_nothing_on_sqlite", |l| gateway_killed::play(Sqlite, l).boxed()),
     ("a_killed_gateway_loses_nothing_on_postgres", |l| gateway_killed::play(Postgres, l).boxed()),
     ("a_killed_postgres_loses_nothing", |l| postgres_killed::play(l).boxed()),
@@ -75,7 +75,9 @@ fn main() -> ExitCode {
             Err(error) => explain(&error),
         },
         None if arguments.list => {
-            FAULTS.iter().for_each(|(name, _)| println!("{name}: test"));
+            for (name, _) in FAULTS {
+                println!("{name}: test");
+            }
             ExitCode::SUCCESS
         }
         None => runtime.block_on(play_all(&arguments)),
@@ -93,17 +95,17 @@ async fn play_all(arguments: &Arguments) -> ExitCode {
     let began = Instant::now();
     let chosen: Vec<_> = FAULTS.iter().filter(|(name, _)| arguments.choose(name)).collect();
     println!("\nplaying {} faults", chosen.len());
-    let (mut passed, mut failed, mut left_out) = (0, 0, 0);
+    let (mut held, mut failed, mut left_out) = (0, 0, 0);
     for (name, play) in &chosen {
         println!("fault {name} ...");
         let begun = Instant::now();
         // A fault that panics must not take the others along.
-        let told = tokio::spawn(play(arguments.length)).await.map_err(anyhow::Error::from);
-        let took = begun.elapsed().as_secs();
-        match told.flatten() {
+        let outcome = tokio::spawn(play(arguments.length)).await.map_err(anyhow::Error::from);
+        let seconds = begun.elapsed().as_secs();
+        match outcome.flatten() {
             Ok(Told::Held(figures)) => {
-                passed += 1;
-                println!("fault {name} ... ok, {took} s: {figures}");
+                held += 1;
+                println!("fault {name} ... ok, {seconds} s: {figures}");
             }
             Ok(Told::LeftOut(reason)) => {
                 left_out += 1;
@@ -111,13 +113,13 @@ async fn play_all(arguments: &Arguments) -> ExitCode {
             }
             Err(error) => {
                 failed += 1;
-                println!("fault {name} ... FAILED after {took} s: {error:#}");
+                println!("fault {name} ... FAILED after {seconds} s: {error:#}");
             }
         }
     }
     let result = if failed == 0 { "ok" } else { "FAILED" };
     println!(
-        "\ntest result: {result}. {passed} passed; {failed} failed; {left_out} left out; \
+        "\ntest result: {result}. {held} passed; {failed} failed; {left_out} left out; \
          {} filtered out; finished in {:.2}s\n",
         FAULTS.len() - chosen.len(),
         began.elapsed().as_secs_f64()

@@ -20,7 +20,7 @@ use tillgate::payment::reader::{Reader, ReaderState};
 use tillgate::sandbox::reader::{Presentation, TEST_CARDHOLDER, TEST_EXPIRY, TEST_PAN, read_card};
 
 /// How long the app waits for an answer. Far more than the gateway may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The fields of a form.
 pub type Fields = Vec<(String, String)>;

@@ -145,8 +145,11 @@ async fn dawdle(mut socket: TcpStream) -> anyhow::Result<()> {
         match tokio::time::timeout(BYTE_EVERY, socket.read(&mut answer)).await {
             Ok(Ok(0) | Err(_)) => return Ok(()),
             Ok(Ok(_)) => {}
-            Err(_) if socket.write_all(b"x").await.is_err() => return Ok(()),
-            Err(_) => {}
+            Err(_) => {
+                if socket.write_all(b"x").await.is_err() {
+                    return Ok(());
+                }
+            }
         }
     }
     anyhow::bail!("a slow socket is still open after {END_TIMEOUT:?}")
