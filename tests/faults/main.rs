@@ -98,10 +98,10 @@ async fn play_all(arguments: &Arguments) -> ExitCode {
     let (mut held, mut failed, mut left_out) = (0, 0, 0);
     for (name, play) in &chosen {
         println!("fault {name} ...");
-        let begun = Instant::now();
+        let fault_start = Instant::now();
         // A fault that panics must not take the others along.
         let outcome = tokio::spawn(play(arguments.length)).await.map_err(anyhow::Error::from);
-        let seconds = begun.elapsed().as_secs();
+        let seconds = fault_start.elapsed().as_secs();
         match outcome.flatten() {
             Ok(Told::Held(figures)) => {
                 held += 1;
