@@ -19,6 +19,8 @@ const FULL_TIMEOUT: Duration = Duration::from_mins(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// So many sales are put off before we believe that the disk is full.
 const PUT_OFF: usize = 20;
+/// More than any block of serial numbers that was reserved while there was room.
+const QUESTIONS: usize = 4_500;
 
 pub async fn play(engine: Engine, length: Length) -> anyhow::Result<Told> {
     let Some(disk) = SmallDisk::mount()? else {
@@ -47,7 +49,7 @@ pub async fn play(engine: Engine, length: Length) -> anyhow::Result<Told> {
 }
 
 async fn fill_and_free(mut stage: Stage, disk: &SmallDisk, length: Length) -> anyhow::Result<Told> {
-    let times = length.count(2, 10);
+    let times = length.count(1, 10);
     let load = stage.start_load();
     let mut told = 0;
     for time in 1..=times {
@@ -56,7 +58,7 @@ async fn fill_and_free(mut stage: Stage, disk: &SmallDisk, length: Length) -> an
         disk.fill()?;
         let full = wait_until_full(&stage).await;
         let status = match full {
-            Ok(()) => ask_for_status(&stage, length.count(100, 1000)).await,
+            Ok(()) => ask_for_status(&stage).await,
             Err(error) => Err(error),
         };
         disk.free()?;
@@ -85,13 +87,13 @@ async fn wait_until_full(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn ask_for_status(stage: &Stage, times: usize) -> anyhow::Result<usize> {
+async fn ask_for_status(stage: &Stage) -> anyhow::Result<usize> {
     let address = stage.merchant.address(0).context("there is no gateway")?;
     let sold = stage.ledger.sold();
-    for (name, sold) in sold.iter().cycle().take(times) {
+    for (name, sold) in sold.iter().cycle().take(QUESTIONS) {
         let answer = stage.merchant.status(address, name, sold.order).await?;
         let told = answer.status == 200 && answer.get("status").is_some();
         ensure!(told, "on a full disk status was answered with {answer:?}");
     }
-    Ok(times)
+    Ok(QUESTIONS)
 }
