@@ -60,6 +60,8 @@ impl Standstill {
         match self {
             Self::Locked(address) => {
                 let mut rival = AnyConnection::connect(address).await?;
+                // The gateway may be busy with what an earlier round has left.
+                rival.execute("PRAGMA busy_timeout = 30000").await?;
                 rival.execute("BEGIN IMMEDIATE").await?;
                 Ok(Some(rival))
             }

@@ -21,6 +21,7 @@ const STILLNESS: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// More jumps than the longest ladder of an order has rungs.
 const JUMPS_MAX: usize = 30;
+/// If no sale is accepted for so long, none will be.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of a log is shown after a failure.
@@ -113,11 +114,16 @@ impl Stage {
 
     /// Waits until so many more sales are accepted.
     pub async fn more_sales(&self, more: usize) -> anyhow::Result<()> {
-        let (goal, began) = (self.ledger.count() + more, Instant::now());
-        while self.ledger.count() < goal {
+        let mut count = self.ledger.count();
+        let (goal, mut since) = (count + more, Instant::now());
+        while count < goal {
             self.ledger.check()?;
-            ensure!(began.elapsed() < PROGRESS_TIMEOUT, "no sale is accepted any more");
+            ensure!(since.elapsed() < PROGRESS_TIMEOUT, "no sale is accepted any more");
             tokio::time::sleep(LOOK_INTERVAL / 10).await;
+            let now = self.ledger.count();
+            if now > count {
+                (count, since) = (now, Instant::now());
+            }
         }
         Ok(())
     }
