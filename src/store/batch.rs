@@ -1,18 +1,15 @@
 //! One transaction's worth of changes: committed together, answered one by one.
 
 use super::StoreError;
-use super::dialect::Dialect;
-use super::jobs::{CLAIM_JOBS, Job};
-use super::notices::{CLAIM_NOTICES, DueNotice};
-use super::scribe::Scribe;
+use super::connection::Connection;
+use super::jobs::Job;
+use super::notices::DueNotice;
+use super::sql::{Done, Statement};
 use super::writer::{Acceptance, Advance, NewOrder, NoticeResult};
 use crate::payment::Millis;
-use sqlx::AnyPool;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How many changes go into one transaction at most.
-pub(super) const BATCH_MAX: usize = 1024;
 /// How often a batch is tried while the database is busy.
 const TRIES: u32 = 5;
 /// The wait after the first busy try; each later one is twice as long.
@@ -34,26 +31,29 @@ pub(super) enum Write {
     Note(NoticeResult, Reply<()>),
     ClaimJobs(Claim, Reply<Vec<Job>>),
     ClaimNotices(Claim, Reply<Vec<DueNotice>>),
+    Run(Vec<Statement>, Reply<Done>),
     Stop,
 }
 
 /// One transaction's worth of writes, by kind.
 #[derive(Default)]
 pub(super) struct Batch {
-    accepts: Vec<(Box<NewOrder>, Reply<Acceptance>)>,
-    advances: Vec<(Box<Advance>, Reply<bool>)>,
-    notes: Vec<(NoticeResult, Reply<()>)>,
-    job_claims: Vec<(Claim, Reply<Vec<Job>>)>,
-    notice_claims: Vec<(Claim, Reply<Vec<DueNotice>>)>,
+    pub(super) accepts: Vec<(Box<NewOrder>, Reply<Acceptance>)>,
+    pub(super) advances: Vec<(Box<Advance>, Reply<bool>)>,
+    pub(super) notes: Vec<(NoticeResult, Reply<()>)>,
+    pub(super) job_claims: Vec<(Claim, Reply<Vec<Job>>)>,
+    pub(super) notice_claims: Vec<(Claim, Reply<Vec<DueNotice>>)>,
+    /// Each in a transaction of its own, after the others.
+    statements: Vec<(Vec<Statement>, Reply<Done>)>,
 }
 
 /// What a batch's callers are told, in the batch's order.
 #[derive(Default)]
-struct Results {
-    accepts: Vec<Acceptance>,
-    advances: Vec<bool>,
-    job_claims: Vec<Vec<Job>>,
-    notice_claims: Vec<Vec<DueNotice>>,
+pub(super) struct Results {
+    pub(super) accepts: Vec<Acceptance>,
+    pub(super) advances: Vec<bool>,
+    pub(super) job_claims: Vec<Vec<Job>>,
+    pub(super) notice_claims: Vec<Vec<DueNotice>>,
 }
 
 impl Batch {
@@ -66,6 +66,7 @@ impl Batch {
                 Write::Note(note, reply) => batch.notes.push((note, reply)),
                 Write::ClaimJobs(claim, reply) => batch.job_claims.push((claim, reply)),
                 Write::ClaimNotices(claim, reply) => batch.notice_claims.push((claim, reply)),
+                Write::Run(statements, reply) => batch.statements.push((statements, reply)),
                 Write::Stop => *stopping = true,
             }
         }
@@ -82,8 +83,18 @@ impl Batch {
 
     /// Commits and answers. If the database refuses the whole, each member is tried alone, so
     /// that one bad change never takes its neighbours down.
-    pub(super) async fn save(self, pool: &AnyPool, dialect: Dialect) {
-        match self.commit_patiently(pool, dialect).await {
+    pub(super) async fn save(mut self, connection: &mut impl Connection) {
+        let statements = std::mem::take(&mut self.statements);
+        if self.len() > 0 {
+            self.save_changes(connection).await;
+        }
+        for (statements, reply) in statements {
+            let _ = reply.send(connection.run(&statements).await);
+        }
+    }
+
+    async fn save_changes(self, connection: &mut impl Connection) {
+        match self.commit_patiently(connection).await {
             Ok(results) => self.answer(results),
             Err(StoreError::Broken(why)) if self.len() > 1 => {
                 tracing::warn!(
@@ -92,7 +103,7 @@ impl Batch {
                     "a batch failed; trying each member alone"
                 );
                 for single in self.singles() {
-                    match single.commit_patiently(pool, dialect).await {
+                    match single.commit_patiently(connection).await {
                         Ok(results) => single.answer(results),
                         Err(error) => single.fail(&error),
                     }
@@ -104,37 +115,18 @@ impl Batch {
 
     async fn commit_patiently(
         &self,
-        pool: &AnyPool,
-        dialect: Dialect,
+        connection: &mut impl Connection,
     ) -> Result<Results, StoreError> {
         let mut wait = FIRST_WAIT;
         for _ in 1..TRIES {
-            match self.commit(pool, dialect).await {
+            match connection.commit(self).await {
                 Err(StoreError::Busy(why)) => tracing::debug!(why, "the database is busy"),
                 result => return result,
             }
             tokio::time::sleep(wait).await;
             wait *= 2;
         }
-        self.commit(pool, dialect).await
-    }
-
-    async fn commit(&self, pool: &AnyPool, dialect: Dialect) -> Result<Results, StoreError> {
-        let mut transaction = pool.begin_with(dialect.begin()).await?;
-        let mut results = Results::default();
-        let mut scribe = Scribe { transaction: &mut transaction, dialect };
-        results.accepts = scribe.accept(&self.accepts).await?;
-        results.advances = scribe.advance(&self.advances).await?;
-        scribe.note(&self.notes).await?;
-        for (claim, _) in &self.job_claims {
-            results.job_claims.push(scribe.claim(CLAIM_JOBS, *claim, Job::from_row).await?);
-        }
-        for (claim, _) in &self.notice_claims {
-            let due = scribe.claim(CLAIM_NOTICES, *claim, DueNotice::from_row).await?;
-            results.notice_claims.push(due);
-        }
-        transaction.commit().await?;
-        Ok(results)
+        connection.commit(self).await
     }
 
     /// A caller that has gone away is not told; what was saved stays saved.
@@ -155,10 +147,7 @@ impl Batch {
     fn fail(self, error: &StoreError) {
         fn tell<I, T>(callers: Vec<(I, Reply<T>)>, error: &StoreError) {
             for (_, reply) in callers {
-                let _ = reply.send(Err(match error {
-                    StoreError::Busy(why) => StoreError::Busy(why.clone()),
-                    StoreError::Broken(why) => StoreError::Broken(why.clone()),
-                }));
+                let _ = reply.send(Err(error.clone()));
             }
         }
         tell(self.accepts, error);

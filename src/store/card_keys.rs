@@ -1,10 +1,9 @@
 //! Short-lived keys for stored cards. When no unfinished order needs a key it is destroyed, and
 //! whatever an old page, log or backup still holds of its cards cannot be read any more.
 
+use super::sql::{Row, sql};
 use super::{Store, StoreError};
 use crate::payment::Millis;
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 /// A card key, sealed under the master key.
 #[derive(Clone)]
@@ -26,14 +25,16 @@ const OLDEST_IN_USE: &str = "\
 /// A table that is dropped gives its pages back: SQLite overwrites them (`secure_delete`),
 /// PostgreSQL removes the file. A plain DELETE would leave the keys where they lay. The rename
 /// comes first, because on PostgreSQL it locks out whoever would add a key meanwhile.
-const REBUILD: [&str; 3] = [
+const REBUILD: [&str; 4] = [
     "ALTER TABLE card_keys RENAME TO card_keys_old",
     "CREATE TABLE card_keys (id BIGINT PRIMARY KEY, key_sealed BYTEA NOT NULL, \
      created_at BIGINT NOT NULL)",
     "INSERT INTO card_keys (id, key_sealed, created_at) \
      SELECT id, key_sealed, created_at FROM card_keys_old WHERE created_at >= $1",
+    "DROP TABLE card_keys_old",
 ];
-const DROP: &str = "DROP TABLE card_keys_old";
+/// Of SQLite's log of old page images.
+const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 impl Store {
     /// The card key with this id.
@@ -41,8 +42,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn card_key(&self, id: i64) -> Result<Option<StoredCardKey>, StoreError> {
-        let row = sqlx::query(BY_ID).bind(id).fetch_optional(&self.reads).await?;
-        row.as_ref().map(key_from).transpose()
+        self.row(sql(BY_ID).bind(id)).await?.map(key_from).transpose()
     }
 
     /// The newest card key.
@@ -50,8 +50,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn newest_card_key(&self) -> Result<Option<StoredCardKey>, StoreError> {
-        let row = sqlx::query(NEWEST).fetch_optional(&self.reads).await?;
-        row.as_ref().map(key_from).transpose()
+        self.row(sql(NEWEST)).await?.map(key_from).transpose()
     }
 
     /// A fresh id for a card key; an id never names two keys.
@@ -59,7 +58,7 @@ impl Store {
     /// # Errors
     /// When a new block of numbers is due and the database does not give one.
     pub async fn next_card_key_id(&self) -> Result<i64, StoreError> {
-        self.row_ids.next(&self.writes).await
+        self.row_ids.next(self).await
     }
 
     /// Adds a card key.
@@ -67,13 +66,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn add_card_key(&self, key: &StoredCardKey) -> Result<(), StoreError> {
-        sqlx::query(INSERT)
-            .bind(key.id)
-            .bind(&key.key_sealed)
-            .bind(key.created_at)
-            .execute(&self.writes)
-            .await?;
-        Ok(())
+        let statement = sql(INSERT).bind(key.id).bind(&*key.key_sealed).bind(key.created_at);
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// When the oldest order was accepted whose card may still be needed.
@@ -81,7 +75,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn oldest_card_in_use(&self) -> Result<Option<Millis>, StoreError> {
-        Ok(sqlx::query_scalar(OLDEST_IN_USE).fetch_one(&self.reads).await?)
+        match self.row(sql(OLDEST_IN_USE)).await? {
+            Some(mut row) => row.optional_int(),
+            None => Ok(None),
+        }
     }
 
     /// Destroys the card keys made before `first_kept`; answers how many there were.
@@ -89,17 +86,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; then no key was destroyed.
     pub async fn destroy_card_keys_before(&self, first_kept: Millis) -> Result<i64, StoreError> {
-        let old: i64 = sqlx::query_scalar(OLD_ONES).bind(first_kept).fetch_one(&self.reads).await?;
-        if old == 0 {
-            return Ok(0);
+        let count = self.row(sql(OLD_ONES).bind(first_kept)).await?;
+        let old = count.map_or(Ok(0), |mut row| row.int())?;
+        if old > 0 {
+            let [rename, create, copy, drop_old] = REBUILD.map(sql);
+            self.change(vec![rename, create, copy.bind(first_kept), drop_old]).await?;
         }
-        let mut transaction = self.writes.begin_with(self.dialect.begin()).await?;
-        let [rename, create, copy] = REBUILD;
-        sqlx::query(rename).execute(&mut *transaction).await?;
-        sqlx::query(create).execute(&mut *transaction).await?;
-        sqlx::query(copy).bind(first_kept).execute(&mut *transaction).await?;
-        sqlx::query(DROP).execute(&mut *transaction).await?;
-        transaction.commit().await?;
         Ok(old)
     }
 
@@ -109,18 +101,15 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn forget_log(&self) -> Result<bool, StoreError> {
-        let Some(statement) = self.dialect.forget_log() else {
+        if !self.has_log {
             return Ok(true);
-        };
-        let row = sqlx::query(statement).fetch_one(&self.writes).await?;
-        Ok(row.try_get::<i64, _>(0)? == 0)
+        }
+        let done = self.change(vec![sql(EMPTY_LOG)]).await?;
+        let was_busy = done.rows.into_iter().next().map_or(Ok(1), |mut row| row.int())?;
+        Ok(was_busy == 0)
     }
 }
 
-fn key_from(row: &AnyRow) -> Result<StoredCardKey, StoreError> {
-    Ok(StoredCardKey {
-        id: row.try_get("id")?,
-        key_sealed: row.try_get("key_sealed")?,
-        created_at: row.try_get("created_at")?,
-    })
+fn key_from(mut row: Row) -> Result<StoredCardKey, StoreError> {
+    Ok(StoredCardKey { id: row.int()?, key_sealed: row.bytes()?, created_at: row.int()? })
 }

@@ -1,11 +1,10 @@
 //! Jobs: the one step that each unfinished order needs next. They are leased, not locked: a
 //! claim moves `due_at` into the future, and a worker that dies gives the job back by that.
 
+use super::sql::Row;
 use super::{StoreError, corrupt};
 use crate::payment::ids::{JobId, OrderId};
 use crate::payment::transition::Step;
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 /// A claimed job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,20 +20,22 @@ pub struct Job {
 }
 
 impl Job {
-    pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
-        let number = |column: &str| {
-            u32::try_from(row.try_get::<i64, _>(column)?).map_err(|_| corrupt(column))
-        };
-        let step = row.try_get::<String, _>("step")?;
+    pub(super) fn read(row: &mut Row) -> Result<Self, StoreError> {
         Ok(Self {
-            id: JobId(row.try_get("id")?),
-            order: OrderId(row.try_get("order_id")?),
-            step: Step::from_name_and_round(&step, number("round")?)
-                .ok_or_else(|| corrupt("step"))?,
-            claims: number("claims")?,
-            tries: number("tries")?,
+            id: JobId(row.int()?),
+            order: OrderId(row.int()?),
+            step: {
+                let (name, round) = (row.text()?, count(row)?);
+                Step::from_name_and_round(&name, round).ok_or_else(|| corrupt("step"))?
+            },
+            claims: count(row)?,
+            tries: count(row)?,
         })
     }
+}
+
+fn count(row: &mut Row) -> Result<u32, StoreError> {
+    u32::try_from(row.int()?).map_err(|_| corrupt("count"))
 }
 
 /// The outer condition stands twice on purpose: a rival that waited for our row locks checks it

@@ -2,12 +2,11 @@
 //! leased when it opens was leased by a process that is gone, and is due at once. Where several
 //! share it, each lease runs its time.
 
+use super::connection::Connection;
+use super::sql::sql;
 use super::{Store, StoreError};
 use crate::payment::Millis;
 use crate::payment::ids::{JobId, NoticeId};
-use sqlx::any::AnyArguments;
-use sqlx::query::Query;
-use sqlx::{Any, AnyPool};
 
 const RELEASE: [&str; 2] = [
     "UPDATE jobs SET due_at = 0 WHERE tries > 0",
@@ -22,17 +21,14 @@ const GIVE_BACK_NOTICE: &str = "\
     UPDATE notices SET due_at = $3, attempts = attempts - 1, state = 'waiting' \
     WHERE id = $1 AND attempts = $2 AND state = 'sending'";
 
-/// How often giving back is tried: once for each connection that may have died with its thread,
-/// and once more.
-const TRIES: usize = 8;
-
 impl Store {
     /// Gives back a claimed job on which nothing was done.
     ///
     /// # Errors
     /// When the database cannot be written; then the lease runs its time.
     pub async fn give_back_job(&self, id: JobId, claims: u32) -> Result<(), StoreError> {
-        self.persist(|| sqlx::query(GIVE_BACK_JOB).bind(id.0).bind(i64::from(claims))).await
+        let statement = sql(GIVE_BACK_JOB).bind(id.0).bind(i64::from(claims));
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Gives back a claimed notice that nobody tried to deliver, to be tried from `due_at` on.
@@ -45,28 +41,12 @@ impl Store {
         attempts: u32,
         due_at: Millis,
     ) -> Result<(), StoreError> {
-        let statement = || sqlx::query(GIVE_BACK_NOTICE).bind(id.0).bind(i64::from(attempts));
-        self.persist(|| statement().bind(due_at)).await
-    }
-
-    async fn persist(
-        &self,
-        statement: impl Fn() -> Query<'static, Any, AnyArguments>,
-    ) -> Result<(), StoreError> {
-        for _ in 1..TRIES {
-            if statement().execute(&self.writes).await.is_ok() {
-                return Ok(());
-            }
-        }
-        statement().execute(&self.writes).await?;
-        Ok(())
+        let statement = sql(GIVE_BACK_NOTICE).bind(id.0).bind(i64::from(attempts)).bind(due_at);
+        self.change(vec![statement]).await.map(drop)
     }
 }
 
 /// Ends all leases.
-pub(super) async fn release_all(pool: &AnyPool) -> Result<(), StoreError> {
-    for statement in RELEASE {
-        sqlx::query(statement).execute(pool).await?;
-    }
-    Ok(())
+pub(super) async fn release_all(connection: &mut impl Connection) -> Result<(), StoreError> {
+    connection.run(&RELEASE.map(sql)).await.map(drop)
 }

@@ -1,41 +1,45 @@
 //! What is kept: orders, the work they still need, the callbacks they owe, and the registry.
 //!
-//! One portable SQL text serves SQLite and PostgreSQL. Whatever differs between them stands in
-//! [`dialect`] and [`hot`] and nowhere else. Everything on a sale's path is written by
-//! [`writer`], many callers' changes in one durable transaction; the registry is changed rarely
-//! and writes for itself.
+//! Every connection belongs to a lane: a task, or on SQLite a thread, that takes whatever waits in
+//! its queue and does it together. Changes on a sale's path go through [`writer`], many callers' in
+//! one durable transaction; look-ups go through [`reader`]. What the two databases do in different
+//! ways stands in [`sqlite`] and [`postgres`]; everything else is one portable SQL text.
 
 mod batch;
 mod card_keys;
-mod dialect;
-mod hot;
+mod connection;
 mod jobs;
+mod judge;
 mod leases;
 mod lock;
+mod lookup;
+mod migrations;
 mod nonces;
 mod notices;
 mod numbers;
+mod opening;
 mod orders;
+mod postgres;
+mod reader;
 mod registry;
 mod rows;
-mod scribe;
+mod sql;
+mod sqlite;
 mod writer;
 
 pub use card_keys::StoredCardKey;
 pub use jobs::Job;
 pub use notices::{DueNotice, NoticeState};
+pub use opening::Commits;
 pub use registry::{KeySetRecord, MerchantRecord};
+pub use sqlite::{InlineDisk, StatementFate};
 pub use writer::{Acceptance, Advance, JobRef, NewOrder, NonceMark, NoticeResult, PhoneSeen};
 
-use dialect::Dialect;
 use numbers::Numbers;
-use sqlx::AnyPool;
+use reader::Reader;
+use sql::{Row, sql};
 use std::path::PathBuf;
-use std::time::Duration;
 use writer::Writer;
-
-/// How long a statement waits for a connection before the store counts as busy.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where the data lies.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,7 +64,7 @@ impl Location {
 }
 
 /// Why the store did not do what it was asked to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too much at once, or the database cannot be reached: try again later.
     #[error("the store is busy: {0}")]
@@ -70,81 +74,44 @@ pub enum StoreError {
     Broken(String),
 }
 
-impl StoreError {
-    /// Tells trouble that passes from trouble that stays.
-    fn from_sqlx(error: &sqlx::Error) -> Self {
-        let passes = match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            sqlx::Error::Database(cause) => {
-                cause.code().is_some_and(|code| dialect::is_passing_code(&code))
-            }
-            _ => false,
-        };
-        if passes { Self::Busy(error.to_string()) } else { Self::Broken(error.to_string()) }
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::from_sqlx(&error)
-    }
-}
-
 /// A stored value that no longer makes sense.
 fn corrupt(what: &str) -> StoreError {
     StoreError::Broken(format!("the stored {what} is not one that this program writes"))
 }
 
+/// Rows that can be read. One that only a newer version can read must not hold up the others: it is
+/// leased, and comes back when its lease ends.
+fn readable<T>(rows: Vec<Row>, read: impl Fn(&mut Row) -> Result<T, StoreError>) -> Vec<T> {
+    let read_or_tell = |mut row: Row| match read(&mut row) {
+        Ok(piece) => Some(piece),
+        Err(error) => {
+            tracing::error!(%error, "claimed work that this version cannot read");
+            None
+        }
+    };
+    rows.into_iter().filter_map(read_or_tell).collect()
+}
+
 /// An open database. Cheap to share behind an `Arc`.
 pub struct Store {
-    reads: AnyPool,
-    writes: AnyPool,
-    dialect: Dialect,
     writer: Writer,
+    reader: Reader,
     order_ids: Numbers,
     row_ids: Numbers,
     serials: Numbers,
+    /// Whether the database keeps a log of old page images that we can empty.
+    has_log: bool,
     /// Keeps a second process away from a SQLite file.
     _lock: Option<lock::FileLock>,
 }
 
 impl Store {
-    /// Opens the database, creates or migrates its tables, and starts the writer.
-    ///
-    /// # Errors
-    /// `Busy` when the database cannot be reached or another process has the SQLite file,
-    /// `Broken` when it cannot be opened or migrated.
-    pub async fn open(location: &Location) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
-        let lock = match location {
-            Location::Sqlite(path) => Some(lock::FileLock::take(path)?),
-            Location::Postgres(_) => None,
-        };
-        let dialect = Dialect::of(location);
-        let writes = dialect.write_pool(location).await?;
-        dialect.migrate(&writes).await?;
-        if lock.is_some() {
-            leases::release_all(&writes).await?;
-        }
-        let reads = dialect.read_pool(location).await?;
-        Ok(Self {
-            writer: Writer::start(&writes, dialect),
-            order_ids: Numbers::new("order", 256),
-            row_ids: Numbers::new("row", 1024),
-            serials: Numbers::new("serial", 4096),
-            reads,
-            writes,
-            dialect,
-            _lock: lock,
-        })
-    }
-
     /// Answers when the database does and the writers are at work, for readiness probes.
     ///
     /// # Errors
     /// Whatever keeps it from answering.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.reads).await?;
+        self.rows(sql("SELECT 1")).await?;
         match self.writer.is_alive() {
             true => Ok(()),
             false => Err(StoreError::Broken("a writer has died; restart the program".to_owned())),
@@ -154,7 +121,6 @@ impl Store {
     /// Lets the writer finish what it has, then closes all connections.
     pub async fn close(&self) {
         self.writer.stop().await;
-        self.reads.close().await;
-        self.writes.close().await;
+        self.reader.stop().await;
     }
 }

@@ -1,8 +1,9 @@
 //! Used nonces. They are written with their orders; here they are forgotten.
 
+use super::sql::sql;
 use super::{NonceMark, Store, StoreError};
 
-const SEEN: &str = "SELECT COUNT(*) FROM nonces WHERE bucket = $1 AND digest = $2";
+const SEEN: &str = "SELECT 1 FROM nonces WHERE bucket = $1 AND digest = $2";
 const FORGET: &str = "DELETE FROM nonces WHERE bucket < $1";
 
 impl Store {
@@ -11,12 +12,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn has_nonce(&self, nonce: &NonceMark) -> Result<bool, StoreError> {
-        let seen: i64 = sqlx::query_scalar(SEEN)
-            .bind(nonce.bucket)
-            .bind(&nonce.digest)
-            .fetch_one(&self.reads)
-            .await?;
-        Ok(seen > 0)
+        let statement = sql(SEEN).bind(nonce.bucket).bind(nonce.digest.as_str());
+        Ok(self.row(statement).await?.is_some())
     }
 
     /// Forgets all nonces of buckets before `bucket`; answers how many.
@@ -24,7 +21,6 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn forget_nonces_before(&self, bucket: i64) -> Result<u64, StoreError> {
-        let done = sqlx::query(FORGET).bind(bucket).execute(&self.writes).await?;
-        Ok(done.rows_affected())
+        Ok(self.change(vec![sql(FORGET).bind(bucket)]).await?.changed)
     }
 }

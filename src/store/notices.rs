@@ -1,11 +1,10 @@
 //! The outbox: callbacks that are owed, claimed like jobs.
 
+use super::sql::{Row, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::ids::{EndpointId, NoticeId, OrderId};
 use crate::payment::notice::Notice;
 use crate::payment::order::Status;
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 /// A claimed callback, with the number of the attempt that its owner is about to make.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,18 +14,16 @@ pub struct DueNotice {
 }
 
 impl DueNotice {
-    pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
-        let status = row.try_get::<String, _>("status")?;
-        let attempts = u32::try_from(row.try_get::<i64, _>("attempts")?);
+    pub(super) fn read(row: &mut Row) -> Result<Self, StoreError> {
         Ok(Self {
             notice: Notice {
-                id: NoticeId(row.try_get("id")?),
-                order: OrderId(row.try_get("order_id")?),
-                endpoint: EndpointId(row.try_get("endpoint_id")?),
-                url: row.try_get("url")?,
-                status: Status::from_name(&status).ok_or_else(|| corrupt("status"))?,
+                id: NoticeId(row.int()?),
+                order: OrderId(row.int()?),
+                endpoint: EndpointId(row.int()?),
+                url: row.text()?,
+                status: Status::from_name(&row.text()?).ok_or_else(|| corrupt("status"))?,
             },
-            attempts: attempts.map_err(|_| corrupt("attempts"))?,
+            attempts: u32::try_from(row.int()?).map_err(|_| corrupt("attempts"))?,
         })
     }
 }
@@ -56,15 +53,15 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn notices_of(&self, order: OrderId) -> Result<Vec<NoticeState>, StoreError> {
-        let rows = sqlx::query(BY_ORDER).bind(order.0).fetch_all(&self.reads).await?;
-        let read = |row: &AnyRow| {
+        let rows = self.rows(sql(BY_ORDER).bind(order.0)).await?;
+        let read = |mut row: Row| {
             Ok(NoticeState {
-                id: NoticeId(row.try_get("id")?),
-                state: row.try_get("state")?,
-                attempts: row.try_get("attempts")?,
-                due_at: row.try_get("due_at")?,
+                id: NoticeId(row.int()?),
+                state: row.text()?,
+                attempts: row.int()?,
+                due_at: row.optional_int()?,
             })
         };
-        rows.iter().map(read).collect()
+        rows.into_iter().map(read).collect()
     }
 }

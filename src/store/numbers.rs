@@ -1,8 +1,8 @@
 //! Numbers that are never given out twice, taken from the database in blocks.
 
+use super::sql::sql;
 use super::{Store, StoreError};
 use crate::payment::ids::{JobId, NoticeId, OrderId, SerialNumber};
-use sqlx::AnyPool;
 use tokio::sync::Mutex;
 
 /// The first number of every kind.
@@ -26,19 +26,26 @@ impl Numbers {
         Self { name, block, left: Mutex::new(0..0) }
     }
 
-    pub(super) async fn next(&self, pool: &AnyPool) -> Result<i64, StoreError> {
+    pub(super) async fn next(&self, store: &Store) -> Result<i64, StoreError> {
         let mut left = self.left.lock().await;
         if let Some(number) = left.next() {
             return Ok(number);
         }
-        let end: i64 = sqlx::query_scalar(RESERVE)
-            .bind(self.name)
-            .bind(FIRST + self.block)
-            .bind(self.block)
-            .fetch_one(pool)
-            .await?;
+        let end = match self.reserve(store).await {
+            // The connection may have been lost since the last time; a block reserved twice is
+            // only a gap.
+            Err(StoreError::Busy(_)) => self.reserve(store).await?,
+            result => result?,
+        };
         *left = end - self.block..end;
         left.next().ok_or_else(|| StoreError::Broken("an empty block of numbers".to_owned()))
+    }
+
+    async fn reserve(&self, store: &Store) -> Result<i64, StoreError> {
+        let statement = sql(RESERVE).bind(self.name).bind(FIRST + self.block).bind(self.block);
+        let done = store.change(vec![statement]).await?;
+        let row = done.rows.into_iter().next();
+        row.ok_or_else(|| StoreError::Broken("no block of numbers".to_owned()))?.int()
     }
 }
 
@@ -48,7 +55,7 @@ impl Store {
     /// # Errors
     /// When a new block is due and the database does not give one.
     pub async fn next_order_id(&self) -> Result<OrderId, StoreError> {
-        self.order_ids.next(&self.writes).await.map(OrderId)
+        self.order_ids.next(self).await.map(OrderId)
     }
 
     /// A fresh job id.
@@ -56,7 +63,7 @@ impl Store {
     /// # Errors
     /// When a new block is due and the database does not give one.
     pub async fn next_job_id(&self) -> Result<JobId, StoreError> {
-        self.row_ids.next(&self.writes).await.map(JobId)
+        self.row_ids.next(self).await.map(JobId)
     }
 
     /// A fresh notice id.
@@ -64,7 +71,7 @@ impl Store {
     /// # Errors
     /// When a new block is due and the database does not give one.
     pub async fn next_notice_id(&self) -> Result<NoticeId, StoreError> {
-        self.row_ids.next(&self.writes).await.map(NoticeId)
+        self.row_ids.next(self).await.map(NoticeId)
     }
 
     /// A fresh request serial.
@@ -72,6 +79,6 @@ impl Store {
     /// # Errors
     /// When a new block is due and the database does not give one.
     pub async fn next_serial(&self) -> Result<SerialNumber, StoreError> {
-        self.serials.next(&self.writes).await.map(SerialNumber)
+        self.serials.next(self).await.map(SerialNumber)
     }
 }

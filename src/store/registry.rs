@@ -1,14 +1,13 @@
 //! The registry: merchants, endpoints, groups, key sets and readers. Secrets lie here sealed;
 //! the store never sees them open.
 
+use super::sql::{Row, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderState};
-use sqlx::Row;
-use sqlx::any::AnyRow;
 
 /// A merchant as stored.
 #[derive(Clone)]
@@ -30,14 +29,21 @@ pub struct KeySetRecord {
 const MERCHANT_BY_LOGIN: &str =
     "SELECT id, login, control_key_sealed FROM merchants WHERE login = $1";
 const MERCHANT_BY_ID: &str = "SELECT id, login, control_key_sealed FROM merchants WHERE id = $1";
-const ENDPOINT: &str = "SELECT * FROM endpoints WHERE id = $1";
+const ENDPOINT: &str = "\
+    SELECT id, merchant_id, group_id, currency, enabled, strict_validation, sandbox, \
+           callback_url, amount_least_minor, amount_most_minor, terminal_id, descriptor \
+    FROM endpoints WHERE id = $1";
 const GROUP_OWNER: &str = "SELECT merchant_id FROM endpoint_groups WHERE id = $1";
 const KEY_SET: &str = "SELECT id, prefix, base_key_sealed FROM key_sets WHERE id = $1";
 const READER: &str = "\
-    SELECT r.*, k.prefix FROM readers AS r JOIN key_sets AS k ON k.id = r.key_set_id \
+    SELECT r.id, r.serial, r.kind, r.merchant_id, r.endpoint_id, r.group_id, r.key_set_id, \
+           k.prefix, r.device_id, r.state, r.last_counter \
+    FROM readers AS r JOIN key_sets AS k ON k.id = r.key_set_id \
     WHERE r.serial = $1";
 const READERS: &str = "\
-    SELECT r.*, k.prefix FROM readers AS r JOIN key_sets AS k ON k.id = r.key_set_id \
+    SELECT r.id, r.serial, r.kind, r.merchant_id, r.endpoint_id, r.group_id, r.key_set_id, \
+           k.prefix, r.device_id, r.state, r.last_counter \
+    FROM readers AS r JOIN key_sets AS k ON k.id = r.key_set_id \
     WHERE r.merchant_id = $1 ORDER BY r.id";
 
 const INSERT_MERCHANT: &str = "\
@@ -66,8 +72,7 @@ impl Store {
         &self,
         login: &str,
     ) -> Result<Option<MerchantRecord>, StoreError> {
-        let row = sqlx::query(MERCHANT_BY_LOGIN).bind(login).fetch_optional(&self.reads).await?;
-        row.as_ref().map(merchant_from).transpose()
+        self.row(sql(MERCHANT_BY_LOGIN).bind(login)).await?.map(merchant_from).transpose()
     }
 
     /// The merchant with this id.
@@ -75,8 +80,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn merchant(&self, id: MerchantId) -> Result<Option<MerchantRecord>, StoreError> {
-        let row = sqlx::query(MERCHANT_BY_ID).bind(id.0).fetch_optional(&self.reads).await?;
-        row.as_ref().map(merchant_from).transpose()
+        self.row(sql(MERCHANT_BY_ID).bind(id.0)).await?.map(merchant_from).transpose()
     }
 
     /// The endpoint with this id.
@@ -84,8 +88,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
-        let row = sqlx::query(ENDPOINT).bind(id.0).fetch_optional(&self.reads).await?;
-        row.as_ref().map(endpoint_from).transpose()
+        self.row(sql(ENDPOINT).bind(id.0)).await?.map(endpoint_from).transpose()
     }
 
     /// The merchant whose group this is.
@@ -93,9 +96,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn group_owner(&self, group: GroupId) -> Result<Option<MerchantId>, StoreError> {
-        let owner: Option<i64> =
-            sqlx::query_scalar(GROUP_OWNER).bind(group.0).fetch_optional(&self.reads).await?;
-        Ok(owner.map(MerchantId))
+        let row = self.row(sql(GROUP_OWNER).bind(group.0)).await?;
+        row.map(|mut row| Ok(MerchantId(row.int()?))).transpose()
     }
 
     /// The key set with this id.
@@ -103,15 +105,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn key_set(&self, id: KeySetId) -> Result<Option<KeySetRecord>, StoreError> {
-        let row = sqlx::query(KEY_SET).bind(id.0).fetch_optional(&self.reads).await?;
-        let read = |row: AnyRow| {
+        let read = |mut row: Row| {
             Ok(KeySetRecord {
-                id: KeySetId(row.try_get("id")?),
-                prefix: bytes(&row.try_get::<String, _>("prefix")?, "key set prefix")?,
-                base_key_sealed: row.try_get("base_key_sealed")?,
+                id: KeySetId(row.int()?),
+                prefix: bytes(&row.text()?, "key set prefix")?,
+                base_key_sealed: row.bytes()?,
             })
         };
-        row.map(read).transpose()
+        self.row(sql(KEY_SET).bind(id.0)).await?.map(read).transpose()
     }
 
     /// The reader with this serial.
@@ -119,8 +120,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn reader(&self, serial: &str) -> Result<Option<Reader>, StoreError> {
-        let row = sqlx::query(READER).bind(serial).fetch_optional(&self.reads).await?;
-        row.as_ref().map(reader_from).transpose()
+        self.row(sql(READER).bind(serial)).await?.map(reader_from).transpose()
     }
 
     /// All readers of a merchant, oldest first.
@@ -128,8 +128,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn readers_of(&self, merchant: MerchantId) -> Result<Vec<Reader>, StoreError> {
-        let rows = sqlx::query(READERS).bind(merchant.0).fetch_all(&self.reads).await?;
-        rows.iter().map(reader_from).collect()
+        let rows = self.rows(sql(READERS).bind(merchant.0)).await?;
+        rows.into_iter().map(reader_from).collect()
     }
 
     /// Adds a merchant.
@@ -141,14 +141,12 @@ impl Store {
         merchant: &MerchantRecord,
         now: Millis,
     ) -> Result<(), StoreError> {
-        sqlx::query(INSERT_MERCHANT)
+        let statement = sql(INSERT_MERCHANT)
             .bind(merchant.id.0)
-            .bind(&merchant.login)
-            .bind(&merchant.control_key_sealed)
-            .bind(now)
-            .execute(&self.writes)
-            .await?;
-        Ok(())
+            .bind(merchant.login.as_str())
+            .bind(&*merchant.control_key_sealed)
+            .bind(now);
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Adds a group of a merchant's endpoints.
@@ -156,8 +154,8 @@ impl Store {
     /// # Errors
     /// When it is there already or the database cannot be written.
     pub async fn add_group(&self, group: GroupId, merchant: MerchantId) -> Result<(), StoreError> {
-        sqlx::query(INSERT_GROUP).bind(group.0).bind(merchant.0).execute(&self.writes).await?;
-        Ok(())
+        let statement = sql(INSERT_GROUP).bind(group.0).bind(merchant.0);
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Adds an endpoint.
@@ -165,22 +163,20 @@ impl Store {
     /// # Errors
     /// When it is there already or the database cannot be written.
     pub async fn add_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        sqlx::query(INSERT_ENDPOINT)
+        let statement = sql(INSERT_ENDPOINT)
             .bind(endpoint.id.0)
             .bind(endpoint.merchant.0)
             .bind(endpoint.group.map(|group| group.0))
             .bind(endpoint.currency.alpha())
-            .bind(i64::from(endpoint.enabled))
-            .bind(i64::from(endpoint.strict_validation))
-            .bind(i64::from(endpoint.sandbox))
+            .bind(endpoint.enabled)
+            .bind(endpoint.strict_validation)
+            .bind(endpoint.sandbox)
             .bind(endpoint.callback_url.clone())
             .bind(endpoint.amount_limits_minor.0)
             .bind(endpoint.amount_limits_minor.1)
-            .bind(&endpoint.terminal_id)
-            .bind(&endpoint.descriptor)
-            .execute(&self.writes)
-            .await?;
-        Ok(())
+            .bind(endpoint.terminal_id.as_str())
+            .bind(endpoint.descriptor.as_str());
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Changes what may change about an endpoint: enabled, strictness, callback address.
@@ -188,14 +184,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn change_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        sqlx::query(UPDATE_ENDPOINT)
+        let statement = sql(UPDATE_ENDPOINT)
             .bind(endpoint.id.0)
-            .bind(i64::from(endpoint.enabled))
-            .bind(i64::from(endpoint.strict_validation))
-            .bind(endpoint.callback_url.clone())
-            .execute(&self.writes)
-            .await?;
-        Ok(())
+            .bind(endpoint.enabled)
+            .bind(endpoint.strict_validation)
+            .bind(endpoint.callback_url.clone());
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Adds a key set.
@@ -203,13 +197,11 @@ impl Store {
     /// # Errors
     /// When it is there already or the database cannot be written.
     pub async fn add_key_set(&self, set: &KeySetRecord) -> Result<(), StoreError> {
-        sqlx::query(INSERT_KEY_SET)
+        let statement = sql(INSERT_KEY_SET)
             .bind(set.id.0)
             .bind(hex::encode_upper(set.prefix))
-            .bind(&set.base_key_sealed)
-            .execute(&self.writes)
-            .await?;
-        Ok(())
+            .bind(&*set.base_key_sealed);
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Adds a reader.
@@ -217,20 +209,18 @@ impl Store {
     /// # Errors
     /// When it is there already or the database cannot be written.
     pub async fn add_reader(&self, reader: &Reader) -> Result<(), StoreError> {
-        sqlx::query(INSERT_READER)
+        let statement = sql(INSERT_READER)
             .bind(reader.id.0)
-            .bind(&reader.serial)
-            .bind(&reader.kind)
+            .bind(reader.serial.as_str())
+            .bind(reader.kind.as_str())
             .bind(reader.merchant.0)
             .bind(reader.endpoint.map(|endpoint| endpoint.0))
             .bind(reader.group.map(|group| group.0))
             .bind(reader.key_set.0)
             .bind(hex::encode_upper(reader.device_id))
             .bind(reader.state.name())
-            .bind(reader.last_counter)
-            .execute(&self.writes)
-            .await?;
-        Ok(())
+            .bind(reader.last_counter);
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Moves a reader to another state.
@@ -242,58 +232,48 @@ impl Store {
         reader: ReaderId,
         state: ReaderState,
     ) -> Result<(), StoreError> {
-        sqlx::query(SET_READER_STATE)
-            .bind(reader.0)
-            .bind(state.name())
-            .execute(&self.writes)
-            .await?;
-        Ok(())
+        let statement = sql(SET_READER_STATE).bind(reader.0).bind(state.name());
+        self.change(vec![statement]).await.map(drop)
     }
 }
 
-fn merchant_from(row: &AnyRow) -> Result<MerchantRecord, StoreError> {
+fn merchant_from(mut row: Row) -> Result<MerchantRecord, StoreError> {
     Ok(MerchantRecord {
-        id: MerchantId(row.try_get("id")?),
-        login: row.try_get("login")?,
-        control_key_sealed: row.try_get("control_key_sealed")?,
+        id: MerchantId(row.int()?),
+        login: row.text()?,
+        control_key_sealed: row.bytes()?,
     })
 }
 
-fn endpoint_from(row: &AnyRow) -> Result<Endpoint, StoreError> {
-    let flag = |column: &str| row.try_get::<i64, _>(column).map(|value| value != 0);
-    let currency = row.try_get::<String, _>("currency")?;
+fn endpoint_from(mut row: Row) -> Result<Endpoint, StoreError> {
     Ok(Endpoint {
-        id: EndpointId(row.try_get("id")?),
-        merchant: MerchantId(row.try_get("merchant_id")?),
-        group: row.try_get::<Option<i64>, _>("group_id")?.map(GroupId),
-        currency: Currency::from_alpha(&currency).ok_or_else(|| corrupt("currency"))?,
-        enabled: flag("enabled")?,
-        strict_validation: flag("strict_validation")?,
-        sandbox: flag("sandbox")?,
-        callback_url: row.try_get("callback_url")?,
-        amount_limits_minor: (
-            row.try_get("amount_least_minor")?,
-            row.try_get("amount_most_minor")?,
-        ),
-        terminal_id: row.try_get("terminal_id")?,
-        descriptor: row.try_get("descriptor")?,
+        id: EndpointId(row.int()?),
+        merchant: MerchantId(row.int()?),
+        group: row.optional_int()?.map(GroupId),
+        currency: Currency::from_alpha(&row.text()?).ok_or_else(|| corrupt("currency"))?,
+        enabled: row.flag()?,
+        strict_validation: row.flag()?,
+        sandbox: row.flag()?,
+        callback_url: row.optional_text()?,
+        amount_limits_minor: (row.int()?, row.int()?),
+        terminal_id: row.text()?,
+        descriptor: row.text()?,
     })
 }
 
-fn reader_from(row: &AnyRow) -> Result<Reader, StoreError> {
-    let state = row.try_get::<String, _>("state")?;
+fn reader_from(mut row: Row) -> Result<Reader, StoreError> {
     Ok(Reader {
-        id: ReaderId(row.try_get("id")?),
-        serial: row.try_get("serial")?,
-        kind: row.try_get("kind")?,
-        merchant: MerchantId(row.try_get("merchant_id")?),
-        endpoint: row.try_get::<Option<i64>, _>("endpoint_id")?.map(EndpointId),
-        group: row.try_get::<Option<i64>, _>("group_id")?.map(GroupId),
-        key_set: KeySetId(row.try_get("key_set_id")?),
-        key_set_prefix: bytes(&row.try_get::<String, _>("prefix")?, "key set prefix")?,
-        device_id: bytes(&row.try_get::<String, _>("device_id")?, "device id")?,
-        state: ReaderState::from_name(&state).ok_or_else(|| corrupt("reader state"))?,
-        last_counter: row.try_get("last_counter")?,
+        id: ReaderId(row.int()?),
+        serial: row.text()?,
+        kind: row.text()?,
+        merchant: MerchantId(row.int()?),
+        endpoint: row.optional_int()?.map(EndpointId),
+        group: row.optional_int()?.map(GroupId),
+        key_set: KeySetId(row.int()?),
+        key_set_prefix: bytes(&row.text()?, "key set prefix")?,
+        device_id: bytes(&row.text()?, "device id")?,
+        state: ReaderState::from_name(&row.text()?).ok_or_else(|| corrupt("reader state"))?,
+        last_counter: row.int()?,
     })
 }
 

@@ -5,22 +5,21 @@
 //! them go into the next one. A lone caller is committed at once. SQLite has one writer,
 //! PostgreSQL several, each with its share of the readers and orders.
 
-use super::batch::{BATCH_MAX, Batch, Claim, Reply, Write};
-use super::dialect::Dialect;
+use super::batch::{Batch, Claim, Reply, Write};
+use super::connection::Connection;
 use super::jobs::Job;
 use super::notices::DueNotice;
+use super::sql::{Done, Statement};
 use super::{Store, StoreError};
 use crate::payment::Millis;
 use crate::payment::ids::{JobId, MerchantId, NoticeId, OrderId};
 use crate::payment::notice::{Attempt, Notice};
 use crate::payment::transition::Change;
-use sqlx::AnyPool;
-use std::sync::{Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 /// How many changes may wait for one writer; the next caller is told to come back.
 const QUEUE_MAX: usize = 8192;
+
 /// A new order and all that is written with it.
 #[derive(Debug)]
 pub struct NewOrder {
@@ -93,19 +92,13 @@ pub struct NoticeResult {
 /// The queues in front of the writers.
 pub(super) struct Writer {
     lanes: Vec<mpsc::Sender<Write>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Writer {
-    pub(super) fn start(pool: &AnyPool, dialect: Dialect) -> Self {
-        let (lanes, tasks) = (0..dialect.writers())
-            .map(|_| {
-                let (lane, queue) = mpsc::channel(QUEUE_MAX);
-                let task = tokio::spawn(run(pool.clone(), dialect, queue));
-                (lane, task)
-            })
-            .unzip();
-        Self { lanes, tasks: Mutex::new(tasks) }
+    /// As many queues as there will be writers, and their other ends.
+    pub(super) fn new(lanes: usize) -> (Self, Vec<mpsc::Receiver<Write>>) {
+        let (lanes, queues) = (0..lanes).map(|_| mpsc::channel(QUEUE_MAX)).unzip();
+        (Self { lanes }, queues)
     }
 
     /// Whether every writer is at work.
@@ -118,10 +111,7 @@ impl Writer {
         for lane in &self.lanes {
             // A writer that has ended already needs no stopping.
             let _ = lane.send(Write::Stop).await;
-        }
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in tasks {
-            let _ = task.await;
+            lane.closed().await;
         }
     }
 
@@ -197,13 +187,23 @@ impl Store {
         let claim = Claim { most, now, leased_until: now + lease };
         self.writer.save(1, |reply| Write::ClaimNotices(claim, reply)).await
     }
+
+    /// Runs statements that are not on a sale's path; several of them in one transaction.
+    pub(super) async fn change(&self, statements: Vec<Statement>) -> Result<Done, StoreError> {
+        self.writer.save(0, |reply| Write::Run(statements, reply)).await
+    }
 }
 
-async fn run(pool: AnyPool, dialect: Dialect, mut queue: mpsc::Receiver<Write>) {
-    let mut waiting = Vec::with_capacity(BATCH_MAX);
+/// One writer. The connection is declared last, so that it is closed before the queue is.
+pub(super) async fn run(
+    mut queue: mpsc::Receiver<Write>,
+    batch_max: usize,
+    mut connection: impl Connection,
+) {
+    let mut waiting = Vec::with_capacity(batch_max);
     let mut stopping = false;
-    while !stopping && queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+    while !stopping && queue.recv_many(&mut waiting, batch_max).await > 0 {
         let batch = Batch::of(waiting.drain(..), &mut stopping);
-        batch.save(&pool, dialect).await;
+        batch.save(&mut connection).await;
     }
 }

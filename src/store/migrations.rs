@@ -1,0 +1,51 @@
+//! The tables, and the steps that lead to today's.
+
+use super::StoreError;
+use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr, SqliteConnection};
+use std::borrow::Cow;
+
+/// Oldest first: number, name, text. A step that has shipped never changes.
+pub(super) const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "core", include_str!("../../migrations/0001_core.sql"))];
+
+/// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key.
+pub(super) fn for_sqlite(text: &str) -> String {
+    text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
+}
+
+/// Brings a SQLite file up to date; it is created when missing.
+pub(super) async fn migrate_sqlite(path: &std::path::Path) -> Result<(), StoreError> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    migrate(&mut connection, for_sqlite).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Brings a PostgreSQL schema up to date.
+pub(super) async fn migrate_postgres(
+    options: &sqlx::postgres::PgConnectOptions,
+) -> Result<(), StoreError> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    migrate(&mut connection, str::to_owned).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+async fn migrate<C: Migrate>(
+    connection: &mut C,
+    wording: fn(&str) -> String,
+) -> Result<(), StoreError> {
+    let steps = MIGRATIONS.iter().map(|(version, name, text)| {
+        let text = AssertSqlSafe(wording(text)).into_sql_str();
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, text, false)
+    });
+    Migrator::with_migrations(steps.collect())
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| StoreError::Broken(format!("cannot migrate the database: {error}")))
+}

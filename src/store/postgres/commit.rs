@@ -1,0 +1,325 @@
+//! Writing a batch on PostgreSQL: a few statements for all of it, each of which unpacks one array
+//! for every column.
+
+use crate::payment::ids::OrderId;
+use crate::store::batch::{Batch, Claim, Results};
+use crate::store::jobs::{CLAIM_JOBS, Job};
+use crate::store::judge::{Known, Verdict, judge_batch};
+use crate::store::notices::{CLAIM_NOTICES, DueNotice};
+use crate::store::rows::{JobRow, NoticeRow, OrderTexts, json, noted};
+use crate::store::sql::Row;
+use crate::store::writer::{Advance, NewOrder, NoticeResult};
+use crate::store::{StoreError, corrupt, readable};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+use std::collections::{HashMap, HashSet};
+
+const LOOK: &str = "\
+    SELECT o.id, d.last_counter, n.digest IS NOT NULL \
+    FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[]) \
+         WITH ORDINALITY \
+         AS r(endpoint_id, client_orderid, reader_id, nonce_bucket, nonce_digest, place) \
+    LEFT JOIN orders AS o ON o.endpoint_id = r.endpoint_id \
+         AND o.client_orderid = r.client_orderid \
+    LEFT JOIN readers AS d ON d.id = r.reader_id \
+    LEFT JOIN nonces AS n ON n.bucket = r.nonce_bucket AND n.digest = r.nonce_digest \
+    ORDER BY r.place";
+/// Answers how many nonces, counters and orders it wrote.
+const INSERT: &str = "\
+    WITH nonce AS ( \
+        INSERT INTO nonces (bucket, digest) SELECT * FROM UNNEST($1::bigint[], $2::text[]) \
+        ON CONFLICT DO NOTHING RETURNING 1), \
+    counter AS ( \
+        UPDATE readers SET last_counter = r.counter, \
+               state = CASE readers.state WHEN 'new' THEN 'active' ELSE readers.state END \
+        FROM UNNEST($3::bigint[], $4::bigint[]) AS r(id, counter) \
+        WHERE readers.id = r.id AND readers.last_counter < r.counter RETURNING 1), \
+    placed AS ( \
+        INSERT INTO orders (id, endpoint_id, client_orderid, kind, status, stage, \
+               amount_minor, currency, reader_id, serial, request_digest, card, request, \
+               outcome, card_sealed, created_at, updated_at, version) \
+        SELECT r.*, 0 FROM UNNEST($5::bigint[], $6::bigint[], $7::text[], $8::text[], \
+               $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], \
+               $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], \
+               $20::bigint[], $21::bigint[]) AS r \
+        ON CONFLICT (endpoint_id, client_orderid) DO NOTHING RETURNING 1), \
+    phone AS ( \
+        INSERT INTO phones (merchant_id, phone_id, sdk_version, first_seen_at) \
+        SELECT * FROM UNNEST($22::bigint[], $23::text[], $24::text[], $25::bigint[]) \
+        ON CONFLICT DO NOTHING), \
+    job AS ( \
+        INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries) \
+        SELECT r.*, r.claims FROM UNNEST($26::bigint[], $27::bigint[], $28::text[], \
+               $29::bigint[], $30::bigint[], $31::bigint[]) \
+               AS r(id, order_id, step, round, due_at, claims)) \
+    SELECT (SELECT COUNT(*) FROM nonce), (SELECT COUNT(*) FROM counter), \
+           (SELECT COUNT(*) FROM placed)";
+/// Moves orders on that are still at the expected version and whose job is still the caller's.
+/// Answers for each which order it was, and whether its job was moved on with it.
+const ADVANCE: &str = "\
+    WITH saved AS ( \
+        UPDATE orders SET status = r.status, stage = r.stage, outcome = r.outcome, \
+               updated_at = r.updated_at, \
+               card_sealed = CASE WHEN r.wipe THEN NULL ELSE orders.card_sealed END, \
+               version = orders.version + 1 \
+        FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], \
+             $6::bigint[], $7::boolean[], $8::bigint[], $9::bigint[], $10::text[], \
+             $11::bigint[], $12::bigint[]) \
+             AS r(id, version, status, stage, outcome, updated_at, wipe, job_id, claims, step, \
+                  round, due_at) \
+        WHERE orders.id = r.id AND orders.version = r.version \
+          AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = r.job_id AND jobs.claims = r.claims) \
+        RETURNING r.id, r.job_id, r.claims, r.step, r.round, r.due_at), \
+    ended AS ( \
+        DELETE FROM jobs USING saved \
+        WHERE saved.step IS NULL AND jobs.id = saved.job_id AND jobs.claims = saved.claims \
+        RETURNING jobs.order_id), \
+    planned AS ( \
+        UPDATE jobs SET step = saved.step, round = saved.round, due_at = saved.due_at, tries = 0 \
+        FROM saved \
+        WHERE saved.step IS NOT NULL AND jobs.id = saved.job_id AND jobs.claims = saved.claims \
+        RETURNING jobs.order_id) \
+    SELECT id, (SELECT COUNT(*) FROM ended) + (SELECT COUNT(*) FROM planned) FROM saved";
+const INSERT_NOTICES: &str = "\
+    INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
+           created_at) \
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], \
+           $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])";
+/// The state that a notice must have is a value, because PostgreSQL would plan a young table's
+/// constant as a walk through all notices.
+const NOTE_ATTEMPTS: &str = "\
+    UPDATE notices SET state = r.state, due_at = r.due_at \
+    FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) \
+         AS r(id, attempts, state, due_at) \
+    WHERE notices.id = r.id AND notices.attempts = r.attempts AND notices.state = $5";
+
+/// Writes a batch into the open transaction.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<Results, StoreError> {
+    let mut results = Results::default();
+    let mut notices = Vec::new();
+    if !batch.accepts.is_empty() {
+        let new: Vec<_> = batch.accepts.iter().map(|(new, _)| new.as_ref()).collect();
+        let verdicts = judge_batch(new.iter().copied(), &look(connection, &new).await?);
+        let fresh = new.into_iter().zip(&verdicts).filter(|(_, v)| **v == Verdict::Write);
+        let fresh: Vec<_> = fresh.map(|(new, _)| new).collect();
+        insert(connection, &fresh).await?;
+        notices.extend(fresh.into_iter().filter_map(NoticeRow::of_new));
+        results.accepts = verdicts.into_iter().map(Verdict::acceptance).collect();
+    }
+    if !batch.advances.is_empty() {
+        let steps: Vec<_> = batch.advances.iter().map(|(advance, _)| advance.as_ref()).collect();
+        results.advances = save_steps(connection, &steps).await?;
+        let saved = steps.into_iter().zip(&results.advances).filter(|(_, saved)| **saved);
+        notices.extend(saved.filter_map(|(advance, _)| NoticeRow::of_advance(advance)));
+    }
+    insert_notices(connection, &notices).await?;
+    note_attempts(connection, batch.notes.iter().map(|(note, _)| note)).await?;
+    for (claim, _) in &batch.job_claims {
+        results
+            .job_claims
+            .push(readable(claimed(connection, CLAIM_JOBS, *claim).await?, Job::read));
+    }
+    for (claim, _) in &batch.notice_claims {
+        let due = claimed(connection, CLAIM_NOTICES, *claim).await?;
+        results.notice_claims.push(readable(due, DueNotice::read));
+    }
+    Ok(results)
+}
+
+/// One array for a column.
+fn column<'a, I, T>(rows: &'a [I], value: impl Fn(&'a I) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+fn count(row: &PgRow, place: usize) -> Result<usize, StoreError> {
+    usize::try_from(row.try_get::<i64, _>(place)?).map_err(|_| corrupt("count"))
+}
+
+async fn look(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<Vec<Known>, StoreError> {
+    let rows = sqlx::query(LOOK)
+        .bind(column(new, |new| new.change.order.endpoint.0))
+        .bind(column(new, |new| new.change.order.client_orderid.as_str()))
+        .bind(column(new, |new| new.change.order.reader.0))
+        .bind(column(new, |new| new.nonce.bucket))
+        .bind(column(new, |new| new.nonce.digest.as_str()))
+        .fetch_all(connection)
+        .await?;
+    if rows.len() != new.len() {
+        return Err(corrupt("look-up"));
+    }
+    let known = rows.iter().map(|row| {
+        Ok(Known {
+            order: row.try_get::<Option<i64>, _>(0)?.map(OrderId),
+            last_counter: row.try_get(1)?,
+            nonce_seen: row.try_get(2)?,
+        })
+    });
+    known.collect()
+}
+
+async fn insert(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<(), StoreError> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<_> = new.iter().map(|new| OrderTexts::of(new)).collect::<Result<_, _>>()?;
+    let counters = highest_counters(new);
+    let phones = phones(new);
+    let jobs: Vec<_> = new.iter().filter_map(|new| Some((new, JobRow::of(new)?))).collect();
+    let row = sqlx::query(INSERT)
+        .bind(column(new, |new| new.nonce.bucket))
+        .bind(column(new, |new| new.nonce.digest.as_str()))
+        .bind(column(&counters, |(reader, _)| *reader))
+        .bind(column(&counters, |(_, counter)| *counter))
+        .bind(column(new, |new| new.change.order.id.0))
+        .bind(column(new, |new| new.change.order.endpoint.0))
+        .bind(column(new, |new| new.change.order.client_orderid.as_str()))
+        .bind(column(new, |new| new.change.order.kind.name()))
+        .bind(column(new, |new| new.change.order.status.name()))
+        .bind(column(new, |new| new.change.order.stage.name()))
+        .bind(column(new, |new| new.change.order.amount.minor()))
+        .bind(column(new, |new| new.change.order.amount.currency().alpha()))
+        .bind(column(new, |new| new.change.order.reader.0))
+        .bind(column(new, |new| new.change.order.serial.0))
+        .bind(column(new, |new| new.request_digest.as_str()))
+        .bind(column(&texts, |texts| texts.card.as_str()))
+        .bind(column(&texts, |texts| texts.request.as_str()))
+        .bind(column(&texts, |texts| texts.outcome.as_str()))
+        .bind(column(new, |new| new.card_sealed.as_deref()))
+        .bind(column(new, |new| new.change.order.created_at))
+        .bind(column(new, |new| new.change.order.updated_at))
+        .bind(column(&phones, |new| new.merchant.0))
+        .bind(column(&phones, |new| new.phone.phone_id.as_str()))
+        .bind(column(&phones, |new| new.phone.sdk_version.as_deref()))
+        .bind(column(&phones, |new| new.change.order.created_at))
+        .bind(column(&jobs, |(new, _)| new.job.0))
+        .bind(column(&jobs, |(new, _)| new.change.order.id.0))
+        .bind(column(&jobs, |(_, job)| job.step))
+        .bind(column(&jobs, |(_, job)| job.round))
+        .bind(column(&jobs, |(_, job)| job.due_at))
+        .bind(column(&jobs, |(_, job)| job.claims))
+        .fetch_one(connection)
+        .await?;
+    let written = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);
+    if written != (new.len(), counters.len(), new.len()) {
+        // Another writer was faster between our look and our write; look again.
+        return Err(StoreError::Busy("another instance took the same order".to_owned()));
+    }
+    Ok(())
+}
+
+/// One row for each reader, so that a statement never updates one twice; in the same order in
+/// every writer, which keeps their row locks from crossing.
+fn highest_counters(new: &[&NewOrder]) -> Vec<(i64, i64)> {
+    let mut highest = HashMap::new();
+    for new in new {
+        // Accepted counters of one reader rise from order to order.
+        highest.insert(new.change.order.reader.0, new.counter);
+    }
+    let mut rows: Vec<_> = highest.into_iter().collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// One order for each phone.
+fn phones<'a>(new: &[&'a NewOrder]) -> Vec<&'a NewOrder> {
+    let mut seen = HashSet::new();
+    let first = |new: &&NewOrder| seen.insert((new.merchant.0, new.phone.phone_id.clone()));
+    new.iter().copied().filter(first).collect()
+}
+
+/// Saves the orders whose version is still the expected one, and their jobs.
+async fn save_steps(
+    connection: &mut PgConnection,
+    steps: &[&Advance],
+) -> Result<Vec<bool>, StoreError> {
+    // Two steps of one order in one batch: the first counts, the second is outdated.
+    let mut orders = HashSet::new();
+    let first: Vec<_> =
+        steps.iter().copied().filter(|step| orders.insert(step.change.order.id)).collect();
+    let outcomes: Vec<_> =
+        first.iter().map(|step| json(&step.change.order.outcome)).collect::<Result<_, _>>()?;
+    let next = |step: &&Advance| step.change.next.map(|next| next.step.name_and_round());
+    let rows = sqlx::query(ADVANCE)
+        .bind(column(&first, |step| step.change.order.id.0))
+        .bind(column(&first, |step| step.change.order.version))
+        .bind(column(&first, |step| step.change.order.status.name()))
+        .bind(column(&first, |step| step.change.order.stage.name()))
+        .bind(outcomes)
+        .bind(column(&first, |step| step.change.order.updated_at))
+        .bind(column(&first, |step| step.change.order.status.is_final()))
+        .bind(column(&first, |step| step.job.id.0))
+        .bind(column(&first, |step| i64::from(step.job.claims)))
+        .bind(column(&first, |step| next(step).map(|(name, _)| name)))
+        .bind(column(&first, |step| next(step).map(|(_, round)| i64::from(round))))
+        .bind(column(&first, |step| step.change.next.map(|next| next.due_at)))
+        .fetch_all(connection)
+        .await?;
+    let mut saved = HashSet::new();
+    for row in &rows {
+        if count(row, 1)? != rows.len() {
+            // A job was claimed by somebody else between our look and our write; look again.
+            return Err(StoreError::Busy("another instance claimed the same job".to_owned()));
+        }
+        saved.insert(OrderId(row.try_get(0)?));
+    }
+    // Taken out, so that only the first step of an order finds it.
+    Ok(steps.iter().map(|step| saved.remove(&step.change.order.id)).collect())
+}
+
+async fn insert_notices(
+    connection: &mut PgConnection,
+    rows: &[NoticeRow<'_>],
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(INSERT_NOTICES)
+        .bind(column(rows, |row| row.id))
+        .bind(column(rows, |row| row.order_id))
+        .bind(column(rows, |row| row.endpoint_id))
+        .bind(column(rows, |row| row.url))
+        .bind(column(rows, |row| row.status))
+        .bind(column(rows, |row| row.state))
+        .bind(column(rows, |row| row.attempts))
+        .bind(column(rows, |row| row.due_at))
+        .bind(column(rows, |row| row.created_at))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn note_attempts(
+    connection: &mut PgConnection,
+    notes: impl Iterator<Item = &NoticeResult>,
+) -> Result<(), StoreError> {
+    let notes: Vec<_> = notes.collect();
+    if notes.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(NOTE_ATTEMPTS)
+        .bind(column(&notes, |note| note.id.0))
+        .bind(column(&notes, |note| i64::from(note.attempts)))
+        .bind(column(&notes, |note| noted(note).0))
+        .bind(column(&notes, |note| noted(note).1))
+        .bind("sending")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn claimed(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    claim: Claim,
+) -> Result<Vec<Row>, StoreError> {
+    let rows = sqlx::query(statement)
+        .bind(claim.leased_until)
+        .bind(claim.now)
+        .bind(i64::from(claim.most))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(super::read).collect()
+}
