@@ -24,6 +24,7 @@ mod process;
 mod readme;
 mod serve;
 mod shelf;
+mod simulation;
 mod state_machine;
 mod status;
 mod store;

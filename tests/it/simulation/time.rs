@@ -1,0 +1,45 @@
+//! Two times: the true one, by which messages travel and timers run, and what the gateway's clock
+//! shows, which may stray from it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tillgate::clock::Clock;
+use tillgate::payment::Millis;
+
+/// When every seed begins: 2026-11-21 12:00:00 UTC.
+const NOON: Millis = 1_795_262_400_000;
+
+#[derive(Clone)]
+pub struct Time {
+    elapsed: Arc<AtomicI64>,
+    /// What the gateway reads.
+    pub clock: Clock,
+}
+
+impl Time {
+    pub fn new() -> Self {
+        Self { elapsed: Arc::default(), clock: Clock::manual(NOON) }
+    }
+
+    /// The true time since the seed began.
+    pub fn elapsed(&self) -> Millis {
+        self.elapsed.load(Ordering::Relaxed)
+    }
+
+    /// Lets time pass while no gateway runs.
+    pub fn pass(&self, time: Millis) {
+        self.elapsed.fetch_add(time, Ordering::Relaxed);
+        self.clock.advance(time);
+    }
+
+    /// Lets time pass, for the timers of the runtime too.
+    pub async fn pass_with_timers(&self, time: Millis) {
+        self.pass(time);
+        tokio::time::advance(std::time::Duration::from_millis(time.unsigned_abs())).await;
+    }
+
+    /// Sets the gateway's clock forward or back; true time stands still.
+    pub fn set_clock(&self, by: Millis) {
+        self.clock.advance(by);
+    }
+}
