@@ -44,7 +44,10 @@ impl Auditor {
     }
 
     /// What must hold after every step.
-    pub fn audit(&mut self, disk: &Disk) {
+    pub fn audit(&mut self, disk: &mut Disk) {
+        if !self.notebook.take_stirred() {
+            return;
+        }
         let now = match disk.has_changed() {
             true => {
                 let now = Snapshot::take(disk);

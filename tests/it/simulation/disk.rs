@@ -4,7 +4,7 @@ use super::notebook::Notebook;
 use super::weather::{Fault, Weather};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tillgate::store::{InlineDisk, StatementFate, Store, StoreError};
 
 /// Where a seed's data lie.
@@ -16,7 +16,8 @@ pub enum Place {
 
 pub struct Disk {
     inline: InlineDisk,
-    changed: Arc<AtomicBool>,
+    /// How many rows were ever written, when somebody last asked.
+    written: String,
     folder: Option<PathBuf>,
 }
 
@@ -30,19 +31,17 @@ impl Disk {
             None => InlineDisk::memory(),
         };
         let inline = inline.unwrap();
-        let changed = Arc::new(AtomicBool::new(true));
         let (weather, notebook) = (Arc::clone(weather), notebook.clone());
-        let touched = Arc::clone(&changed);
         inline.decide_fate(move |statement| {
             if !statement.starts_with("SELECT") {
-                touched.store(true, Ordering::Relaxed);
+                notebook.stir();
             }
             let fate = fate_of(statement, &weather);
             notebook
                 .write(|| format!("{fate:?}: {}", statement.split_at(40.min(statement.len())).0));
             fate
         });
-        Self { inline, changed, folder }
+        Self { inline, written: String::new(), folder }
     }
 
     /// A store on this disk, as a gateway opens it.
@@ -50,9 +49,11 @@ impl Disk {
         Store::open_inline(&self.inline).await
     }
 
-    /// Whether anything may have been written since the last call.
-    pub fn has_changed(&self) -> bool {
-        self.changed.swap(false, Ordering::Relaxed)
+    /// Whether rows were written since the last call.
+    pub fn has_changed(&mut self) -> bool {
+        let written = self.rows("SELECT total_changes()").remove(0).remove(0);
+        let before = std::mem::replace(&mut self.written, written);
+        before != self.written
     }
 
     /// Reads behind the gateway's back; an empty column is an empty text.

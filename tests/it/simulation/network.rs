@@ -129,6 +129,7 @@ impl Network {
         reply: Option<oneshot::Sender<Answer>>,
     ) {
         let now = self.time.elapsed();
+        self.notebook.stir();
         self.notebook.write(|| format!("{call:?} of {order} reaches the host"));
         if call == Call::Authorise && lines.host.has_reversed(order) {
             self.notebook.count("a request that arrived after its reversal");
@@ -193,6 +194,7 @@ impl Network {
         order: OrderId,
     ) -> Result<oneshot::Receiver<Answer>, acquirer::Fault> {
         let mut lines = self.lines();
+        self.notebook.stir();
         self.notebook.write(|| format!("the gateway sends {call:?} of {order}"));
         lines.conduct.may_send(call, order);
         if self.weather.strikes(Fault::NotSent) {

@@ -16,12 +16,15 @@ struct Pages {
     /// `None` when nobody will read it.
     trace: Option<Vec<String>>,
     accusation: Option<String>,
+    /// Something happened that an auditor wants to see.
+    stirred: bool,
 }
 
 impl Notebook {
     pub fn new(traced: bool) -> Self {
         let trace = traced.then(Vec::new);
-        Self(Arc::new(Mutex::new(Pages { tally: Tally::new(), trace, accusation: None })))
+        let tally = Tally::new();
+        Self(Arc::new(Mutex::new(Pages { tally, trace, accusation: None, stirred: true })))
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -45,6 +48,16 @@ impl Notebook {
     pub fn accuse(&self, of: String) {
         self.write(|| format!("BROKEN: {of}"));
         self.pages().accusation.get_or_insert(of);
+    }
+
+    /// Says that something changed: rows, the host's book, an answer, the post.
+    pub fn stir(&self) {
+        self.pages().stirred = true;
+    }
+
+    /// Whether anything changed since the last call.
+    pub fn take_stirred(&self) -> bool {
+        std::mem::take(&mut self.pages().stirred)
     }
 
     pub fn accusation(&self) -> Option<String> {

@@ -52,6 +52,7 @@ impl Receiver {
     }
 
     fn note(&self, order: OrderId, status: &str) {
+        self.notebook.stir();
         self.notebook.write(|| format!("the receiver hears that {order} is {status}"));
         self.received.lock().unwrap().unaudited.push((order, status.to_owned()));
     }

@@ -53,7 +53,7 @@ pub struct Shop {
 
 #[derive(Default)]
 struct Counter {
-    requests: Vec<Request>,
+    requests: Arc<[Request]>,
     settled: BTreeMap<usize, Settled>,
     /// How many attempts of each request are under way.
     waiting: BTreeMap<usize, u32>,
@@ -77,7 +77,7 @@ impl Shop {
     }
 
     pub fn open(&self, requests: Vec<Request>) {
-        self.counter().requests = requests;
+        self.counter().requests = requests.into();
     }
 
     /// The gateway is gone, and with it every attempt under way.
@@ -87,8 +87,8 @@ impl Shop {
         counter.accepted_nonces.clear();
     }
 
-    pub fn requests(&self) -> Vec<Request> {
-        self.counter().requests.clone()
+    pub fn requests(&self) -> Arc<[Request]> {
+        Arc::clone(&self.counter().requests)
     }
 
     pub fn settled(&self) -> BTreeMap<usize, Settled> {
@@ -146,10 +146,10 @@ impl Shop {
 
     /// Sends an attempt and settles its request with the answer.
     pub async fn send(self, gateway: Arc<Gateway>, attempt: Attempt) -> Result<(), Failure> {
-        let request = self.counter().requests[attempt.request].clone();
+        let request = &self.requests()[attempt.request];
         *self.counter().waiting.entry(attempt.request).or_default() += 1;
         self.notebook.write(|| format!("the shop sends {} for {}", request.name, request.minor));
-        let answer = submit(&gateway, &request, &attempt).await;
+        let answer = submit(&gateway, request, &attempt).await;
         self.notebook.write(|| format!("the shop hears of {}: {answer:?}", request.minor));
         if let Some(waiting) = self.counter().waiting.get_mut(&attempt.request) {
             *waiting -= 1;
@@ -190,6 +190,7 @@ impl Shop {
     /// The same request always comes to the same, but that a rival may make the order of a request
     /// whose counter was passed by.
     fn settle(&self, request: usize, outcome: Settled) {
+        self.notebook.stir();
         let earlier = self.counter().settled.insert(request, outcome);
         let fits = match earlier {
             None => true,

@@ -106,7 +106,7 @@ impl World {
         let time = self.dice.pick(&[0, SECOND, MINUTE, HOUR]);
         self.time.pass(self.dice.between(0, time));
         self.network.deliver();
-        self.auditor.audit(&self.disk);
+        self.auditor.audit(&mut self.disk);
     }
 
     /// The last gateway, in clear weather: it brings everything to its end.
@@ -141,7 +141,7 @@ impl World {
                 self.notebook.accuse(format!("the gateway is not ready: {failure}"));
             }
         });
-        self.auditor.audit(&self.disk);
+        self.auditor.audit(&mut self.disk);
         self.auditor.audit_the_end();
     }
 
@@ -182,7 +182,7 @@ impl World {
         yield_now().await;
         self.network.deliver();
         if self.notebook.is_clean() {
-            self.auditor.audit(&self.disk);
+            self.auditor.audit(&mut self.disk);
         }
     }
 
