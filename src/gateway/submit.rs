@@ -303,7 +303,7 @@ impl Gateway {
 }
 
 fn nonce_mark(intent: &Intent) -> NonceMark {
-    NonceMark { bucket: bucket_of(intent.signed_at), digest: hex::encode(intent.nonce_digest) }
+    NonceMark { bucket: bucket_of(intent.signed_at), digest: intent.nonce_digest }
 }
 
 fn refuse_card(error: CardDataError) -> Failure {

@@ -12,7 +12,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn has_nonce(&self, nonce: &NonceMark) -> Result<bool, StoreError> {
-        let statement = sql(SEEN).bind(nonce.bucket).bind(nonce.digest.as_str());
+        let statement = sql(SEEN).bind(nonce.bucket).bind(&nonce.digest[..]);
         Ok(self.row(statement).await?.is_some())
     }
 

@@ -39,11 +39,10 @@ pub struct NewOrder {
 }
 
 /// A used OAuth nonce: the time bucket it belongs to and its digest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct NonceMark {
     pub bucket: i64,
-    /// Lower-case hex.
-    pub digest: String,
+    pub digest: [u8; 16],
 }
 
 /// The mobile device that sent an order.

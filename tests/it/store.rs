@@ -1,7 +1,7 @@
 //! What the store promises, on every database: the same suite runs on each.
 
 use crate::database::{Database, Engine, engines};
-use crate::shelf::{LEASE, approval, endpoint, notice, on_each, reader};
+use crate::shelf::{LEASE, approval, endpoint, nonce_of, notice, on_each, reader};
 use futures_util::future::join_all;
 use std::collections::HashSet;
 use tillgate::payment::ids::{EndpointId, JobId, KeySetId, OrderId};
@@ -56,7 +56,7 @@ async fn a_duplicate_name_a_fallen_counter_and_a_used_nonce_save_nothing() {
         assert_eq!(shelf.accept("b", 1, 4).await, Acceptance::CounterReplayed);
         assert_eq!(shelf.accept("b", 99, 1).await, Acceptance::CounterReplayed, "no such reader");
         let mut used = shelf.draft("c", 1, 7).await;
-        used.nonce.digest = "nonce of a 5".to_owned();
+        used.nonce = nonce_of("a", 5);
         assert_eq!(shelf.second.accept(used).await.unwrap(), Acceptance::NonceSeen);
         for (table, rows) in [("orders", 1), ("jobs", 1), ("nonces", 1), ("phones", 1)] {
             assert_eq!(shelf.database.count(table).await, rows, "{table}");

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 const LOOK: &str = "\
     SELECT o.id, d.last_counter, n.digest IS NOT NULL \
-    FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[]) \
+    FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[]) \
          WITH ORDINALITY \
          AS r(endpoint_id, client_orderid, reader_id, nonce_bucket, nonce_digest, place) \
     LEFT JOIN orders AS o ON o.endpoint_id = r.endpoint_id \
@@ -27,7 +27,7 @@ const LOOK: &str = "\
 /// Answers how many nonces, counters and orders it wrote.
 const INSERT: &str = "\
     WITH nonce AS ( \
-        INSERT INTO nonces (bucket, digest) SELECT * FROM UNNEST($1::bigint[], $2::text[]) \
+        INSERT INTO nonces (bucket, digest) SELECT * FROM UNNEST($1::bigint[], $2::bytea[]) \
         ON CONFLICT DO NOTHING RETURNING 1), \
     counter AS ( \
         UPDATE readers SET last_counter = r.counter, \
@@ -144,7 +144,7 @@ async fn look(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<Vec<Kn
         .bind(column(new, |new| new.change.order.client_orderid.as_str()))
         .bind(column(new, |new| new.change.order.reader.0))
         .bind(column(new, |new| new.nonce.bucket))
-        .bind(column(new, |new| new.nonce.digest.as_str()))
+        .bind(column(new, |new| &new.nonce.digest[..]))
         .fetch_all(connection)
         .await?;
     if rows.len() != new.len() {
@@ -170,7 +170,7 @@ async fn insert(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<(), 
     let jobs: Vec<_> = new.iter().filter_map(|new| Some((new, JobRow::of(new)?))).collect();
     let row = sqlx::query(INSERT)
         .bind(column(new, |new| new.nonce.bucket))
-        .bind(column(new, |new| new.nonce.digest.as_str()))
+        .bind(column(new, |new| &new.nonce.digest[..]))
         .bind(column(&counters, |(reader, _)| *reader))
         .bind(column(&counters, |(_, counter)| *counter))
         .bind(column(new, |new| new.change.order.id.0))

@@ -81,7 +81,7 @@ fn accept(session: &Session<'_>, new: &NewOrder) -> Result<Acceptance, StoreErro
 fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
     let (order, nonce) = (&new.change.order, &new.nonce);
     let values =
-        (order.endpoint.0, &order.client_orderid, order.reader.0, nonce.bucket, &nonce.digest);
+        (order.endpoint.0, &order.client_orderid, order.reader.0, nonce.bucket, nonce.digest);
     let mut rows = session.query(LOOK, values, 3)?;
     let row = rows.first_mut().ok_or_else(|| crate::store::corrupt("look-up"))?;
     Ok(Known {
@@ -94,7 +94,7 @@ fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
 fn insert(session: &Session<'_>, new: &NewOrder) -> Result<(), StoreError> {
     let order = &new.change.order;
     let texts = OrderTexts::of(new)?;
-    session.execute(INSERT_NONCE, (new.nonce.bucket, &new.nonce.digest))?;
+    session.execute(INSERT_NONCE, (new.nonce.bucket, new.nonce.digest))?;
     session.execute(RAISE_COUNTER, (order.reader.0, new.counter))?;
     let phone = (new.merchant.0, &new.phone.phone_id, &new.phone.sdk_version, order.created_at);
     session.execute(INSERT_PHONE, phone)?;
