@@ -63,14 +63,11 @@ impl Disk {
 }
 
 fn fate_of(statement: &str, weather: &Weather) -> StatementFate {
-    if statement == "COMMIT" && weather.strikes(Fault::CommitUnanswered) {
-        StatementFate::LoseAnswer
-    } else if weather.strikes(Fault::StatementBusy) {
-        StatementFate::Busy
-    } else if weather.strikes(Fault::StatementBroken) {
-        StatementFate::Broken
-    } else {
-        StatementFate::Run
+    match weather.strikes_statement(statement == "COMMIT") {
+        Some(Fault::CommitUnanswered) => StatementFate::LoseAnswer,
+        Some(Fault::StatementBusy) => StatementFate::Busy,
+        Some(_) => StatementFate::Broken,
+        None => StatementFate::Run,
     }
 }
 

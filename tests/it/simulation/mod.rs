@@ -17,6 +17,7 @@ mod notebook;
 mod receiver;
 mod request;
 mod shop;
+mod single_fault;
 mod snapshot;
 mod staff;
 mod time;
@@ -31,9 +32,9 @@ use tracing::subscriber::{NoSubscriber, with_default};
 use weather::Fault;
 
 /// How many seeds a run tries if nobody says otherwise.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 /// How many of them on a file.
-const SEEDS_ON_FILE: u64 = 20;
+const SEEDS_ON_FILE: u64 = 10;
 
 /// What must happen in a run beside every fault, so that a silent gap shows.
 const EVENTS: [&str; 22] = [
@@ -77,7 +78,7 @@ fn no_seed_breaks_a_promise_on_a_file() {
 
 #[test]
 fn a_seed_runs_the_same_way_every_time() {
-    for seed in 0..20 {
+    for seed in 0..8 {
         let [first, second] = [(); 2].map(|()| quietly(|| world::run(seed, Place::Memory, true)));
         for (step, pair) in first.trace().iter().zip(second.trace()).enumerate() {
             assert_eq!(*pair.0, pair.1, "seed {seed}, step {step}");
@@ -85,6 +86,32 @@ fn a_seed_runs_the_same_way_every_time() {
         assert_eq!(first.trace().len(), second.trace().len(), "seed {seed}");
         assert!(first.trace().len() > 50, "seed {seed} did nothing");
     }
+}
+
+#[test]
+fn a_crash_at_any_await_of_a_quiet_run_breaks_no_promise() {
+    let awaits = until_over(|turns| single_fault::crash_after(u32::try_from(turns).unwrap(), 1));
+    assert!(awaits > 50, "only {awaits} places to crash at");
+}
+
+#[test]
+fn an_error_at_any_statement_of_a_quiet_run_breaks_no_promise() {
+    for fault in [Fault::StatementBusy, Fault::StatementBroken, Fault::CommitUnanswered] {
+        let statements = until_over(|number| single_fault::fail_statement(number, fault, 1));
+        assert!(statements > 20, "only {statements} statements to fail");
+    }
+}
+
+/// Tries place after place until one lies behind the end, and answers how many there were.
+fn until_over(run: impl Fn(u64) -> single_fault::Outcome) -> u64 {
+    for place in 0.. {
+        let single_fault::Outcome { notebook, was_over } = quietly(|| run(place));
+        assert_eq!(notebook.accusation(), None, "at place {place}");
+        if was_over {
+            return place;
+        }
+    }
+    unreachable!()
 }
 
 /// Runs the seeds, or the one that was asked for, and answers how often each thing happened.

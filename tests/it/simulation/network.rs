@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Delays of messages that still arrive in time, and of those that do not.
 const PROMPT: (Millis, Millis) = (1, 200);
-const LATE: (Millis, Millis) = (31_000, 180_000);
+const LATE: (Millis, Millis) = (31_000, 600_000);
 
 pub struct Network {
     lines: Mutex<Lines>,

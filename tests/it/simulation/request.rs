@@ -33,8 +33,13 @@ pub struct Request {
     encrypted_data: String,
 }
 
-/// Enrols a merchant with its readers and reads the cards of this seed's requests.
-pub async fn prepare(gateway: &Gateway, dice: &Dice, entropy: &Entropy) -> Vec<Request> {
+/// Enrols a merchant with its readers and reads the cards of so many requests.
+pub async fn prepare(
+    gateway: &Gateway,
+    sales: i64,
+    dice: &Dice,
+    entropy: &Entropy,
+) -> Vec<Request> {
     gateway.enrol_merchant(MERCHANT, LOGIN, "the control key").await.unwrap();
     gateway.enrol_endpoint(&endpoint()).await.unwrap();
     gateway.enrol_key_set(KEY_SET, [0xFF, 0xFF, 1], &entropy.bytes()).await.unwrap();
@@ -45,7 +50,7 @@ pub async fn prepare(gateway: &Gateway, dice: &Dice, entropy: &Entropy) -> Vec<R
         keys.push((gateway.initial_key(&reader).await.unwrap(), reader));
     }
     let mut requests: Vec<Request> = Vec::new();
-    for number in 1..=dice.between(3, 12) {
+    for number in 1..=sales {
         let (key, reader) = &keys[usize::try_from(dice.below(READERS)).unwrap()];
         let rival = requests.last().filter(|_| dice.one_in(8));
         let name = rival.map_or_else(|| format!("order {number}"), |rival| rival.name.clone());

@@ -2,7 +2,7 @@
 //! shows, which may stray from it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tillgate::clock::Clock;
 use tillgate::payment::Millis;
 
@@ -12,13 +12,14 @@ const NOON: Millis = 1_795_262_400_000;
 #[derive(Clone)]
 pub struct Time {
     elapsed: Arc<AtomicI64>,
+    strayed: Arc<AtomicBool>,
     /// What the gateway reads.
     pub clock: Clock,
 }
 
 impl Time {
     pub fn new() -> Self {
-        Self { elapsed: Arc::default(), clock: Clock::manual(NOON) }
+        Self { elapsed: Arc::default(), strayed: Arc::default(), clock: Clock::manual(NOON) }
     }
 
     /// The true time since the seed began.
@@ -41,5 +42,11 @@ impl Time {
     /// Sets the gateway's clock forward or back; true time stands still.
     pub fn set_clock(&self, by: Millis) {
         self.clock.advance(by);
+        self.strayed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway's clock was ever set.
+    pub fn has_strayed(&self) -> bool {
+        self.strayed.load(Ordering::Relaxed)
     }
 }

@@ -3,7 +3,7 @@
 use super::notebook::Notebook;
 use crate::dice::Dice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What can go wrong around a gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +75,9 @@ pub struct Weather {
     dice: Dice,
     notebook: Notebook,
     clear: AtomicBool,
+    statements: AtomicU64,
+    /// The one statement, counted from 0 in bad weather, that is struck for certain.
+    appointed: Option<(u64, Fault)>,
 }
 
 impl Weather {
@@ -85,20 +88,54 @@ impl Weather {
                 dice.pick(&[0, 0, 200, 50, 12])
             }
             Fault::ClockForward | Fault::ClockBack => dice.pick(&[0, 0, 0, 60, 20]),
+            Fault::RequestLate => dice.pick(&[0, 30, 8, 3, 2]),
             _ => dice.pick(&[0, 0, 30, 8, 3]),
         });
         notebook.write(|| format!("the weather: {odds:?}"));
-        Arc::new(Self {
+        Arc::new(Self::with(odds, dice, notebook))
+    }
+
+    /// No faults but the appointed one, if any: what is to strike which statement.
+    pub fn mild(dice: &Dice, notebook: &Notebook, appointed: Option<(u64, Fault)>) -> Arc<Self> {
+        let calm = Self::with([0; Fault::ALL.len()], dice, notebook);
+        Arc::new(Self { appointed, ..calm })
+    }
+
+    fn with(odds: [u64; Fault::ALL.len()], dice: &Dice, notebook: &Notebook) -> Self {
+        Self {
             odds,
             dice: dice.clone(),
             notebook: notebook.clone(),
             clear: AtomicBool::new(true),
-        })
+            statements: AtomicU64::new(0),
+            appointed: None,
+        }
+    }
+
+    /// What strikes the next statement. A commit may be lost on its way back.
+    pub fn strikes_statement(&self, is_commit: bool) -> Option<Fault> {
+        if self.is_clear() {
+            return None;
+        }
+        let number = self.statements.fetch_add(1, Ordering::Relaxed);
+        if let Some((appointed, fault)) = self.appointed {
+            return (number == appointed).then_some(fault);
+        }
+        let mut faults = vec![Fault::StatementBusy, Fault::StatementBroken];
+        if is_commit {
+            faults.push(Fault::CommitUnanswered);
+        }
+        faults.into_iter().find(|fault| self.strikes(*fault))
+    }
+
+    /// How many statements ran in bad weather.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Whether this fault strikes here and now. If it does it is counted.
     pub fn strikes(&self, fault: Fault) -> bool {
-        if self.clear.load(Ordering::Relaxed) {
+        if self.is_clear() {
             return false;
         }
         let place = Fault::ALL.iter().position(|known| *known == fault).unwrap();

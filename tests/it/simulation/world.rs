@@ -39,31 +39,37 @@ pub struct World {
     auditor: Auditor,
     entropy: Entropy,
     lives: u32,
+    sales: i64,
 }
 
 /// Runs one seed to its end, or to its first accusation.
 pub fn run(seed: u64, place: Place, traced: bool) -> Notebook {
-    let mut world = World::new(seed, place, traced);
+    let dice = Dice::seeded(seed);
+    let notebook = Notebook::new(traced);
+    let weather = Weather::of(&dice, &notebook);
+    let sales = dice.between(3, 12);
+    let mut world = World::new(dice, notebook, weather, place, sales);
     for _ in 0..world.dice.between(1, 4) {
         world.stormy_life();
         world.rest();
     }
-    world.weather.set_clear(true);
-    world.calm_life();
-    world.notebook
+    world.end()
 }
 
 impl World {
-    fn new(seed: u64, place: Place, traced: bool) -> Self {
-        let dice = Dice::seeded(seed);
-        let notebook = Notebook::new(traced);
+    pub fn new(
+        dice: Dice,
+        notebook: Notebook,
+        weather: Arc<Weather>,
+        place: Place,
+        sales: i64,
+    ) -> Self {
         let time = Time::new();
-        let weather = Weather::of(&dice, &notebook);
         let network = Arc::new(Network::new(&time, &dice, &weather, &notebook));
         let receiver = Arc::new(Receiver::new(&dice, &weather, &notebook));
         let shop = Shop::new(&time, &dice, &notebook);
         Self {
-            auditor: Auditor::new(&network, &receiver, &shop, &notebook),
+            auditor: Auditor::new(&network, &receiver, &shop, &time, &notebook),
             disk: Disk::new(place, &weather, &notebook),
             entropy: Entropy::seeded(dice.throw()),
             dice,
@@ -74,6 +80,7 @@ impl World {
             receiver,
             shop,
             lives: 0,
+            sales,
         }
     }
 
@@ -99,6 +106,41 @@ impl World {
         drop(runtime);
         self.notebook.count("a crash");
         self.shop.hang_up();
+    }
+
+    /// A gateway without any faults but the one that is appointed, which crashes after so many
+    /// turns. Answers whether everything was done by then.
+    pub fn mild_life(&mut self, turns: u32) -> bool {
+        let runtime = runtime();
+        let done = runtime.block_on(async {
+            let Some(gateway) = self.wake().await else { return false };
+            let staff = Staff::new(&gateway, &self.weather, &self.notebook);
+            for turn in 0..turns {
+                if turn % 8 == 0 {
+                    if let Some(attempt) = self.shop.next_unanswered() {
+                        staff.serve(&self.shop, attempt);
+                    }
+                    staff.take_steps(64);
+                    staff.deliver(64);
+                    self.pass(SECOND).await;
+                }
+                self.turn().await;
+                if self.shop.is_done() && self.auditor.last_seen().next_due().is_none() {
+                    return true;
+                }
+            }
+            false
+        });
+        drop(runtime);
+        self.shop.hang_up();
+        done
+    }
+
+    /// The last gateway, which brings everything to its end, and the last audit.
+    pub fn end(mut self) -> Notebook {
+        self.weather.set_clear(true);
+        self.calm_life();
+        self.notebook
     }
 
     /// Nobody is there, and messages travel on.
@@ -130,7 +172,7 @@ impl World {
                 let now = self.time.clock.now();
                 let wait = match due {
                     Some(due) => (due - now).max(0),
-                    None if !self.network.is_empty() => SECOND,
+                    None if !self.network.is_empty() => MINUTE,
                     None => break,
                 };
                 self.pass(wait).await;
@@ -171,7 +213,7 @@ impl World {
         };
         let gateway = Arc::new(Gateway::new(parts, Handle::current()));
         if self.lives == 1 {
-            self.shop.open(prepare(&gateway, &self.dice, &self.entropy).await);
+            self.shop.open(prepare(&gateway, self.sales, &self.dice, &self.entropy).await);
             self.weather.set_clear(false);
         }
         Some(gateway)
@@ -235,7 +277,7 @@ impl World {
         if let Some(mut attempt) = self.shop.overheard() {
             self.notebook.count("a signed request sent again by somebody else");
             let digest = attempt.nonce_digest();
-            let query = format!("SELECT 1 FROM nonces WHERE digest = '{digest}'");
+            let query = format!("SELECT 1 FROM nonces WHERE digest = X'{digest}'");
             attempt.nonce_known = !self.disk.rows(&query).is_empty();
             staff.serve(&self.shop, attempt);
         }
