@@ -3,13 +3,14 @@
 
 use super::network::Call;
 use super::notebook::Notebook;
+use super::time::Time;
 use std::collections::BTreeMap;
 use tillgate::payment::ids::OrderId;
 
 pub struct Conduct {
     sendings: BTreeMap<OrderId, Sending>,
+    time: Time,
     notebook: Notebook,
-    two_owners: bool,
 }
 
 /// What is known of an order's request.
@@ -24,18 +25,14 @@ enum Sending {
 }
 
 impl Conduct {
-    pub fn new(notebook: &Notebook) -> Self {
-        Self { sendings: BTreeMap::new(), notebook: notebook.clone(), two_owners: false }
-    }
-
-    pub fn excuse_two_owners(&mut self) {
-        self.two_owners = true;
+    pub fn new(time: &Time, notebook: &Notebook) -> Self {
+        Self { sendings: BTreeMap::new(), time: time.clone(), notebook: notebook.clone() }
     }
 
     /// Judges a request that is about to be sent.
     pub fn may_send(&self, call: Call, order: OrderId) {
         let known = self.sendings.get(&order);
-        if call != Call::Authorise || self.two_owners {
+        if call != Call::Authorise || self.time.has_gone_back() {
             return;
         }
         match known {

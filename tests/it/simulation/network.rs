@@ -37,6 +37,8 @@ struct Lines {
     /// By arrival; the number keeps those of one moment in order.
     in_flight: BTreeMap<(Millis, u64), Message>,
     sent: u64,
+    /// Nothing can be sent before.
+    down_until: Millis,
     /// Senders who will never hear anything.
     forsaken: Vec<oneshot::Sender<Answer>>,
 }
@@ -65,9 +67,10 @@ impl Network {
     pub fn new(time: &Time, dice: &Dice, weather: &Arc<Weather>, notebook: &Notebook) -> Self {
         let lines = Lines {
             host: Host::new(dice.clone()),
-            conduct: Conduct::new(notebook),
+            conduct: Conduct::new(time, notebook),
             in_flight: BTreeMap::new(),
             sent: 0,
+            down_until: 0,
             forsaken: Vec::new(),
         };
         Self {
@@ -91,11 +94,6 @@ impl Network {
     /// The orders that anybody ever asked to authorise.
     pub fn sent_orders(&self) -> Vec<OrderId> {
         self.lines().conduct.sent_orders()
-    }
-
-    /// The clock went back: two owners may both believe that a job is theirs.
-    pub fn excuse_two_owners(&self) {
-        self.lines().conduct.excuse_two_owners();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -197,7 +195,12 @@ impl Network {
         self.notebook.stir();
         self.notebook.write(|| format!("the gateway sends {call:?} of {order}"));
         lines.conduct.may_send(call, order);
+        let now = self.time.elapsed();
         if self.weather.strikes(Fault::NotSent) {
+            // Often more than a moment.
+            lines.down_until = now + self.dice.pick(&[1, 5_000, 200_000]);
+        }
+        if now < lines.down_until && !self.weather.is_clear() {
             return Err(acquirer::Fault::NotSent("no line".to_owned()));
         }
         lines.conduct.sends(call, order);

@@ -13,13 +13,19 @@ const NOON: Millis = 1_795_262_400_000;
 pub struct Time {
     elapsed: Arc<AtomicI64>,
     strayed: Arc<AtomicBool>,
+    went_back: Arc<AtomicBool>,
     /// What the gateway reads.
     pub clock: Clock,
 }
 
 impl Time {
     pub fn new() -> Self {
-        Self { elapsed: Arc::default(), strayed: Arc::default(), clock: Clock::manual(NOON) }
+        Self {
+            elapsed: Arc::default(),
+            strayed: Arc::default(),
+            went_back: Arc::default(),
+            clock: Clock::manual(NOON),
+        }
     }
 
     /// The true time since the seed began.
@@ -43,10 +49,17 @@ impl Time {
     pub fn set_clock(&self, by: Millis) {
         self.clock.advance(by);
         self.strayed.store(true, Ordering::Relaxed);
+        self.went_back.fetch_or(by < 0, Ordering::Relaxed);
     }
 
     /// Whether the gateway's clock was ever set.
     pub fn has_strayed(&self) -> bool {
         self.strayed.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was ever set back: then two owners may both believe that a job is theirs, and
+    /// what was forgotten in time may seem young again.
+    pub fn has_gone_back(&self) -> bool {
+        self.went_back.load(Ordering::Relaxed)
     }
 }

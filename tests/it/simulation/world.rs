@@ -122,7 +122,7 @@ impl World {
                     }
                     staff.take_steps(64);
                     staff.deliver(64);
-                    self.pass(SECOND).await;
+                    self.pass(10 * SECOND).await;
                 }
                 self.turn().await;
                 if self.shop.is_done() && self.auditor.last_seen().next_due().is_none() {
@@ -289,7 +289,6 @@ impl World {
         }
         if self.weather.strikes(Fault::ClockBack) {
             self.time.set_clock(-self.dice.between(0, 5 * MINUTE));
-            self.network.excuse_two_owners();
         }
     }
 }
