@@ -25,7 +25,6 @@ use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio_cron_scheduler::JobScheduler;
 
 /// How long a client may take to send the head of a request.
@@ -180,7 +179,7 @@ fn build_gateway(
         callback_wording: mapi::callback::word,
         acquirer_timeout: settings.acquirer_timeout,
     };
-    Ok(Gateway::new(parts, Handle::current()))
+    Ok(Gateway::new(parts))
 }
 
 #[derive(Clone)]

@@ -39,7 +39,6 @@ use nonce_book::NonceBook;
 use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// What the gateway is made of.
 pub struct Parts {
@@ -63,8 +62,6 @@ pub struct Gateway {
     nonces: NonceBook,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
-    /// The runtime that outlives the HTTP threads.
-    runtime: Handle,
 }
 
 /// Why a request got no positive answer.
@@ -107,12 +104,11 @@ impl From<StoreError> for Failure {
 }
 
 impl Gateway {
-    /// Puts the gateway together; what it begins runs on `runtime`.
+    /// Puts the gateway together.
     #[must_use]
-    pub fn new(parts: Parts, runtime: Handle) -> Self {
+    pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            runtime,
             registry: Registry::new(),
             vault: CardVault::new(),
             nonces: NonceBook::new(),

@@ -20,7 +20,7 @@ mod strict;
 
 pub use auth::Unsigned;
 pub use form::{Form, Malformed};
-pub use sale::SaleForm;
+pub use sale::{SaleForm, signed_fields};
 pub use status::StatusForm;
 
 use super::http::{bad_request, read_body, unavailable};
@@ -174,8 +174,10 @@ async fn take_order(
         }
         Err(reason) => return reply::forbidden(&reason),
     };
-    let intent = SaleForm::read(&form, signed.endpoint.strict_validation)
-        .and_then(|sale| sale.into_intent(kind, signed, &form));
+    let intent = SaleForm::read(&form, signed.endpoint.strict_validation).and_then(|sale| {
+        let digest = mapi.gateway.request_digest(kind, signed_fields(&form));
+        sale.into_intent(kind, signed, digest)
+    });
     let result = match intent {
         Ok(intent) => mapi.gateway.submit(intent).await,
         Err(refusal) => Err(refusal.into()),

@@ -6,7 +6,7 @@ use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge_batch};
 use crate::store::notices::{CLAIM_NOTICES, DueNotice};
-use crate::store::rows::{JobRow, NoticeRow, OrderTexts, json, noted};
+use crate::store::rows::{JobRow, NoticeRow, OrderRow, json, noted};
 use crate::store::sql::Row;
 use crate::store::writer::{Advance, NewOrder, NoticeResult};
 use crate::store::{StoreError, corrupt, readable};
@@ -101,12 +101,12 @@ pub(super) async fn write(
     let mut results = Results::default();
     let mut notices = Vec::new();
     if !batch.accepts.is_empty() {
-        let new: Vec<_> = batch.accepts.iter().map(|(new, _)| new.as_ref()).collect();
+        let new: Vec<_> = batch.accepts.iter().map(|(row, _)| &row.new).collect();
         let verdicts = judge_batch(new.iter().copied(), &look(connection, &new).await?);
-        let fresh = new.into_iter().zip(&verdicts).filter(|(_, v)| **v == Verdict::Write);
-        let fresh: Vec<_> = fresh.map(|(new, _)| new).collect();
+        let fresh = batch.accepts.iter().zip(&verdicts).filter(|(_, v)| **v == Verdict::Write);
+        let fresh: Vec<_> = fresh.map(|((row, _), _)| row.as_ref()).collect();
         insert(connection, &fresh).await?;
-        notices.extend(fresh.into_iter().filter_map(NoticeRow::of_new));
+        notices.extend(fresh.into_iter().filter_map(|row| NoticeRow::of_new(&row.new)));
         results.accepts = verdicts.into_iter().map(Verdict::acceptance).collect();
     }
     if !batch.advances.is_empty() {
@@ -160,11 +160,11 @@ async fn look(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<Vec<Kn
     known.collect()
 }
 
-async fn insert(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<(), StoreError> {
-    if new.is_empty() {
+async fn insert(connection: &mut PgConnection, rows: &[&OrderRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
         return Ok(());
     }
-    let texts: Vec<_> = new.iter().map(|new| OrderTexts::of(new)).collect::<Result<_, _>>()?;
+    let new: &[&NewOrder] = &column(rows, |row| &row.new);
     let counters = highest_counters(new);
     let phones = phones(new);
     let jobs: Vec<_> = new.iter().filter_map(|new| Some((new, JobRow::of(new)?))).collect();
@@ -184,9 +184,9 @@ async fn insert(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<(), 
         .bind(column(new, |new| new.change.order.reader.0))
         .bind(column(new, |new| new.change.order.serial.0))
         .bind(column(new, |new| new.request_digest.as_str()))
-        .bind(column(&texts, |texts| texts.card.as_str()))
-        .bind(column(&texts, |texts| texts.request.as_str()))
-        .bind(column(&texts, |texts| texts.outcome.as_str()))
+        .bind(column(rows, |row| row.card.as_str()))
+        .bind(column(rows, |row| row.request.as_str()))
+        .bind(column(rows, |row| row.outcome.as_str()))
         .bind(column(new, |new| new.card_sealed.as_deref()))
         .bind(column(new, |new| new.change.order.created_at))
         .bind(column(new, |new| new.change.order.updated_at))
