@@ -83,6 +83,7 @@ impl Request {
     /// The request as a door hands it on.
     pub fn intent(
         &self,
+        gateway: &Gateway,
         merchant: Arc<Merchant>,
         endpoint: Arc<Endpoint>,
         nonce_digest: [u8; 16],
@@ -90,6 +91,7 @@ impl Request {
     ) -> Intent {
         let minor = self.minor.to_string();
         let fields = [("name", &self.name), ("amount", &minor), ("card", &self.encrypted_data)];
+        let fields = fields.into_iter().map(|(name, value)| (name, value.as_str()));
         Intent {
             merchant,
             endpoint,
@@ -103,7 +105,7 @@ impl Request {
                 .then(|| CallbackUrl { parameter: "server_callback_url", url: ADDRESS.to_owned() }),
             facts: RequestFacts::default(),
             sdk_version: None,
-            fields: fields.map(|(name, value)| (name.to_owned(), value.clone())).to_vec(),
+            request_digest: gateway.request_digest(self.kind, fields),
             nonce_digest,
             signed_at,
         }

@@ -59,7 +59,7 @@ struct Counter {
     waiting: BTreeMap<usize, u32>,
     made: Vec<Attempt>,
     /// The nonces that this gateway has accepted.
-    accepted_nonces: Vec<[u8; 16]>,
+    accepted_nonces: BTreeMap<[u8; 16], OrderId>,
 }
 
 impl Shop {
@@ -173,11 +173,13 @@ impl Shop {
 
     fn hear_accepted(&self, attempt: &Attempt, order: OrderId) {
         let mut counter = self.counter();
-        let twice = attempt.nonce_known || counter.accepted_nonces.contains(&attempt.nonce);
-        if twice && !self.time.has_gone_back() {
+        let earlier = counter.accepted_nonces.insert(attempt.nonce, order);
+        // A clock that leaps while the request is under way makes the gateway forget its nonce in
+        // the meantime. It answers the same order once more then, but never makes another.
+        let twice = (earlier.is_some() || attempt.nonce_known) && !self.time.has_strayed();
+        if twice || earlier.is_some_and(|earlier| earlier != order) {
             self.notebook.accuse(format!("a nonce was accepted twice, for order {order}"));
         }
-        counter.accepted_nonces.push(attempt.nonce);
         drop(counter);
         self.settle(attempt.request, Settled::Accepted(order));
     }
@@ -219,5 +221,6 @@ async fn submit(
     let unknown = || Failure::Internal("the shop is not in the registry".to_owned());
     let merchant = gateway.merchant_by_login(LOGIN).await?.ok_or_else(unknown)?;
     let endpoint = gateway.endpoint(ENDPOINT).await?.ok_or_else(unknown)?;
-    gateway.submit(request.intent(merchant, endpoint, attempt.nonce, attempt.signed_at)).await
+    let Attempt { nonce, signed_at, .. } = *attempt;
+    gateway.submit(request.intent(gateway, merchant, endpoint, nonce, signed_at)).await
 }

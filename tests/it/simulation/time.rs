@@ -57,8 +57,7 @@ impl Time {
         self.strayed.load(Ordering::Relaxed)
     }
 
-    /// Whether it was ever set back: then two owners may both believe that a job is theirs, and
-    /// what was forgotten in time may seem young again.
+    /// Whether it was ever set back: then two owners may both believe that a job is theirs.
     pub fn has_gone_back(&self) -> bool {
         self.went_back.load(Ordering::Relaxed)
     }
