@@ -87,7 +87,7 @@ impl Weather {
             Fault::StatementBusy | Fault::StatementBroken | Fault::CommitUnanswered => {
                 dice.pick(&[0, 0, 200, 50, 12])
             }
-            Fault::ClockForward | Fault::ClockBack => dice.pick(&[0, 0, 0, 60, 20]),
+            Fault::ClockForward | Fault::ClockBack => dice.pick(&[0, 0, 20, 5]),
             Fault::RequestLate => dice.pick(&[0, 30, 8, 3, 2]),
             _ => dice.pick(&[0, 0, 30, 8, 3]),
         });

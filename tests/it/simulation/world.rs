@@ -147,7 +147,7 @@ impl World {
 
     /// Nobody is there, and messages travel on.
     fn rest(&mut self) {
-        let time = self.dice.pick(&[0, SECOND, MINUTE, HOUR]);
+        let time = self.dice.pick(&[0, SECOND, MINUTE, 4 * HOUR]);
         self.time.pass(self.dice.between(0, time));
         self.network.deliver();
         self.auditor.audit(&mut self.disk);
@@ -271,7 +271,8 @@ impl World {
             30..52 => staff.take_steps(self.dice.pick(&[1, 2, 64])),
             52..62 => staff.deliver(self.dice.pick(&[1, 64])),
             62..96 => {
-                let most = self.dice.pick(&[10, 100, SECOND, 5 * SECOND, 31 * SECOND, 2 * MINUTE]);
+                let moments = [10, 10, 100, 100, SECOND, 5 * SECOND, 31 * SECOND, 2 * MINUTE];
+                let most = self.dice.pick(&moments);
                 let time = self.dice.between(0, most);
                 self.pass(time).await;
             }
