@@ -25,7 +25,6 @@ use anyhow::Context;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio_cron_scheduler::JobScheduler;
 
 /// How long a client may take to send the head of a request.
@@ -45,6 +44,8 @@ pub struct Start {
     pub workers: bool,
     /// The sandbox merchant's login, where the sandbox is to be had over HTTP too.
     pub sandbox_login: Option<String>,
+    /// The acquirer, where it is another than the settings choose.
+    pub acquirer: Option<Arc<dyn Acquirer>>,
 }
 
 /// What the bench changes about the program.
@@ -172,9 +173,10 @@ fn build_gateway(
     store: &Arc<Store>,
     host: Option<&Arc<SandboxHost>>,
 ) -> anyhow::Result<Gateway> {
-    let acquirer: Arc<dyn Acquirer> = match host {
-        Some(host) => Arc::<SandboxHost>::clone(host),
-        None => Arc::new(Unplugged),
+    let acquirer: Arc<dyn Acquirer> = match (&start.acquirer, host) {
+        (Some(acquirer), _) => Arc::clone(acquirer),
+        (None, Some(host)) => Arc::<SandboxHost>::clone(host),
+        (None, None) => Arc::new(Unplugged),
     };
     let rules = EgressRules { allow_private: settings.allow_private_callbacks };
     let parts = Parts {
@@ -187,7 +189,7 @@ fn build_gateway(
         callback_wording: mapi::callback::word,
         acquirer_timeout: settings.acquirer_timeout,
     };
-    Ok(Gateway::new(parts, Handle::current()))
+    Ok(Gateway::new(parts))
 }
 
 #[derive(Clone)]

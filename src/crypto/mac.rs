@@ -19,10 +19,13 @@ pub(super) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
 
 /// HMAC-SHA256 over the parts as if they were one message.
 pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    hmac_sha256_of(key, |add| parts.iter().for_each(|part| add(part)))
+}
+
+/// HMAC-SHA256 over what `feed` adds, part by part.
+pub(super) fn hmac_sha256_of(key: &[u8], feed: impl FnOnce(&mut dyn FnMut(&[u8]))) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new((&*padded::<Sha256>(key)).into());
-    for part in parts {
-        mac.update(part);
-    }
+    feed(&mut |part| mac.update(part));
     mac.finalize().into_bytes().into()
 }
 

@@ -3,7 +3,7 @@
 use super::mac::hmac_sha1;
 use super::oauth_fault::OAuthFault;
 use super::oauth_header::Header;
-use super::percent::{percent_encoded, push_again, push_encoded};
+use super::percent::{compare_encoded, percent_encoded, push_encoded, push_encoded_twice};
 use std::borrow::Cow;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -24,26 +24,27 @@ where
     for (name, value) in form {
         let (name, value) = (name.as_ref(), value.as_ref());
         if !name.starts_with("oauth_") {
-            pairs.push((percent_encoded(name), percent_encoded(value)));
+            pairs.push((name, value));
         } else if !header.agrees_with(name, value) {
             return Err(OAuthFault::BodyDiffers);
         }
     }
-    for (name, value) in header.signed_params() {
-        pairs.push((percent_encoded(name), percent_encoded(value)));
-    }
-    pairs.sort_unstable();
+    pairs
+        .extend(header.signed_params().iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    pairs.sort_by(|(name, value), (other_name, other_value)| {
+        compare_encoded(name, other_name).then_with(|| compare_encoded(value, other_value))
+    });
     Ok(joined(&pairs))
 }
 
-fn joined(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> String {
+fn joined(pairs: &[(&str, &str)]) -> String {
     let length: usize = pairs.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
     let mut out = String::with_capacity(length + length / 8);
     for (place, (name, value)) in pairs.iter().enumerate() {
         out.push_str(if place == 0 { "" } else { "%26" });
-        push_again(&mut out, name);
+        push_encoded_twice(&mut out, name);
         out.push_str("%3D");
-        push_again(&mut out, value);
+        push_encoded_twice(&mut out, value);
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use super::gcm::{Gcm, NONCE_LEN};
 use super::key::{Key32, KeyTextError};
-use super::mac::hmac_sha256;
+use super::mac::{hmac_sha256, hmac_sha256_of};
 use crate::payment::card::Pan;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -92,12 +92,13 @@ impl SealingKey {
     /// so that no two lists read the same.
     #[must_use]
     pub fn digest<'a>(&self, texts: impl Iterator<Item = &'a str>) -> String {
-        let mut message = Zeroizing::new(Vec::new());
-        for text in texts {
-            message.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            message.extend_from_slice(text.as_bytes());
-        }
-        let mut digest = hex::encode(hmac_sha256(self.key.expose(), &[&[FOR_DIGESTS], &message]));
+        let mut digest = hex::encode(hmac_sha256_of(self.key.expose(), |add| {
+            add(&[FOR_DIGESTS]);
+            for text in texts {
+                add(&(text.len() as u64).to_be_bytes());
+                add(text.as_bytes());
+            }
+        }));
         digest.truncate(DIGEST_LEN);
         digest
     }

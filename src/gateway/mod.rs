@@ -37,7 +37,10 @@ use card_vault::{CardVault, Surroundings};
 use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
+
+/// Serial numbers from here on were rolled. The wire has room for 48 bits, of which counting never
+/// reaches the last.
+const FIRST_ROLLED: i64 = 1 << 47;
 
 /// What the gateway is made of.
 pub struct Parts {
@@ -61,8 +64,6 @@ pub struct Gateway {
     nonces: NonceBook,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
-    /// The runtime that outlives the HTTP threads.
-    runtime: Handle,
 }
 
 /// Why a request got no positive answer.
@@ -105,12 +106,11 @@ impl From<StoreError> for Failure {
 }
 
 impl Gateway {
-    /// Puts the gateway together; what it begins runs on `runtime`.
+    /// Puts the gateway together.
     #[must_use]
-    pub fn new(parts: Parts, runtime: Handle) -> Self {
+    pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            runtime,
             registry: Registry::new(),
             vault: CardVault::new(),
             nonces: NonceBook::new(),
@@ -152,12 +152,14 @@ impl Gateway {
         Ok(())
     }
 
-    /// A fresh number for a request.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database gives none.
-    pub async fn next_serial(&self) -> Result<SerialNumber, Failure> {
-        Ok(self.store().next_serial().await?)
+    /// A fresh number for a request that opens no order, and so is not stored. When the database
+    /// gives none it is rolled: a full disk must not keep anybody from hearing a status.
+    pub async fn next_serial(&self) -> SerialNumber {
+        let counted = self.store().next_serial().await;
+        counted.unwrap_or_else(|_| {
+            let random = i64::from_le_bytes(self.parts.entropy.bytes());
+            SerialNumber(FIRST_ROLLED | (random & (FIRST_ROLLED - 1)))
+        })
     }
 
     /// Whether the gateway can take orders: the database answers.

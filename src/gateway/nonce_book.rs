@@ -1,17 +1,18 @@
 //! Nonces seen by this process, so that a repeat is refused without asking the database. What
 //! holds across restarts and instances is written with each order.
 
-use crate::payment::{MINUTE, Millis};
+use crate::payment::{MINUTE, Millis, SECOND};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-/// The time that one bucket of nonces covers. A nonce belongs to the bucket of its own time
-/// stamp, so a repeat always meets the bucket that remembers it.
-pub(super) const BUCKET: Millis = 10 * MINUTE;
+/// How long a nonce is remembered after its time stamp. Signatures are refused long before they
+/// are this old.
+pub(super) const REMEMBERED: Millis = 15 * MINUTE;
 
-/// The bucket of a nonce with this time stamp.
+/// The bucket of a nonce with this time stamp: one for each second. A nonce belongs to the bucket
+/// of its own time stamp, so a repeat always meets the bucket that remembers it.
 pub(super) fn bucket_of(timestamp: Millis) -> i64 {
-    timestamp.div_euclid(BUCKET)
+    timestamp.div_euclid(SECOND)
 }
 
 /// Digests of used nonces by bucket.
@@ -57,11 +58,11 @@ mod tests {
         let book = NonceBook::new();
         assert!(book.is_new(0, [1; 16]));
         assert!(!book.is_new(0, [1; 16]));
-        assert!(book.is_new(BUCKET, [1; 16]));
+        assert!(book.is_new(SECOND, [1; 16]));
         book.forget(0, [1; 16]);
         assert!(book.is_new(0, [1; 16]));
         book.forget_before(1);
         assert!(book.is_new(0, [1; 16]));
-        assert!(!book.is_new(BUCKET, [1; 16]));
+        assert!(!book.is_new(SECOND, [1; 16]));
     }
 }

@@ -20,7 +20,12 @@ use crate::payment::{Millis, transition};
 use crate::store::{Acceptance, NewOrder, NonceMark, PhoneSeen};
 use chrono::{DateTime, Datelike};
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How long a merchant waits at most. What takes longer goes on without an answer, and the same
+/// request again is told what came of it.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// What a merchant asks for, in the gateway's own words. The door has checked who it is.
 pub struct Intent {
@@ -36,8 +41,9 @@ pub struct Intent {
     /// Everything else; terminal, descriptor, callback address and receipt are filled in here.
     pub facts: RequestFacts,
     pub sdk_version: Option<String>,
-    /// All fields as received, by which a repeat of the same request is recognised.
-    pub fields: Vec<(String, String)>,
+    /// The digest by which a repeat of the same request is recognised:
+    /// [`Gateway::request_digest`].
+    pub request_digest: String,
     pub nonce_digest: [u8; 16],
     /// The time stamp of the signature.
     pub signed_at: Millis,
@@ -73,10 +79,14 @@ impl Gateway {
     /// # Errors
     /// `Refused` with nothing stored, `NonceReused`, or `Unavailable`.
     pub async fn submit(self: &Arc<Self>, intent: Intent) -> Result<Accepted, Failure> {
-        // A task of its own: a client that hangs up must not leave an order half handed over.
+        // A task of its own: neither a client that hangs up nor one that was told to come back may
+        // leave an order half handed over.
         let gateway = Arc::clone(self);
-        let task = self.runtime.spawn(async move { gateway.submit_to_the_end(intent).await });
-        task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+        let task = tokio::spawn(async move { gateway.submit_to_the_end(intent).await });
+        match tokio::time::timeout(ANSWER_MAX, task).await {
+            Ok(result) => result.unwrap_or_else(|error| Err(Failure::Internal(error.to_string()))),
+            Err(_) => Err(Failure::Unavailable("the database takes too long".to_owned())),
+        }
     }
 
     async fn submit_to_the_end(&self, intent: Intent) -> Result<Accepted, Failure> {
@@ -92,25 +102,24 @@ impl Gateway {
     }
 
     async fn take_order(&self, intent: Intent) -> Result<Accepted, Failure> {
-        let digest = self.digest(&intent);
-        match self.open_order(&intent, &digest).await {
+        match self.open_order(&intent).await {
             // Whatever was refused, it may be a repeat: then its counter is used, its reader
             // perhaps blocked since, and only the first answer counts.
             Err(Failure::Refused { refusal, cause }) => {
-                let repeated = self.repeated(&intent, &digest).await?;
+                let repeated = self.repeated(&intent).await?;
                 repeated.ok_or(Failure::Refused { refusal, cause })
             }
             result => result,
         }
     }
 
-    async fn open_order(&self, intent: &Intent, digest: &str) -> Result<Accepted, Failure> {
+    async fn open_order(&self, intent: &Intent) -> Result<Accepted, Failure> {
         intent.endpoint.admit(intent.amount)?;
         self.admit_callback(intent)?;
         let now = self.clock().now();
         let presented = self.open_card(intent, now).await?;
         let place = self.jobs.reserve();
-        let mut new = self.draft(intent, presented, digest.to_owned(), now).await?;
+        let mut new = self.draft(intent, presented, now).await?;
         new.leased_until = place.is_some().then(|| now + self.job_lease());
         let accepted = Accepted { order: new.change.order.id, serial: new.change.order.serial };
         let work = Work::of_new(&new);
@@ -125,7 +134,7 @@ impl Gateway {
                 }
                 Ok(accepted)
             }
-            Acceptance::Duplicate(id) => self.repeat_by_id(id, digest).await,
+            Acceptance::Duplicate(id) => self.repeat_by_id(id, &intent.request_digest).await,
             Acceptance::CounterReplayed => Err(Refusal::CounterReplayed.into()),
             Acceptance::NonceSeen => Err(Failure::NonceReused),
         }
@@ -140,14 +149,19 @@ impl Gateway {
         Ok(())
     }
 
-    fn digest(&self, intent: &Intent) -> String {
-        let kind = ("kind", intent.kind.name());
-        let fields = intent.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    /// The keyed digest of a request: its kind and all its fields as received, in any order but
+    /// always the same; 32 lower-case hex digits.
+    pub fn request_digest<'a>(
+        &self,
+        kind: Kind,
+        fields: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> String {
+        let kind = ("kind", kind.name());
         self.parts.keys.request_digest(std::iter::once(kind).chain(fields))
     }
 
     /// The answer to the request, if its order exists already.
-    async fn repeated(&self, intent: &Intent, digest: &str) -> Result<Option<Accepted>, Failure> {
+    async fn repeated(&self, intent: &Intent) -> Result<Option<Accepted>, Failure> {
         let name = &intent.client_orderid;
         let Some(earlier) = self.store().order_by_name(intent.endpoint.id, name).await? else {
             return Ok(None);
@@ -156,7 +170,7 @@ impl Gateway {
         if self.store().has_nonce(&nonce_mark(intent)).await? {
             return Err(Failure::NonceReused);
         }
-        self.repeat(&earlier, digest).await.map(Some)
+        self.repeat(&earlier, &intent.request_digest).await.map(Some)
     }
 
     async fn repeat_by_id(&self, id: OrderId, digest: &str) -> Result<Accepted, Failure> {
@@ -238,7 +252,6 @@ impl Gateway {
         &self,
         intent: &Intent,
         presented: Presented,
-        request_digest: String,
         now: Millis,
     ) -> Result<NewOrder, Failure> {
         let order = Order {
@@ -269,7 +282,7 @@ impl Gateway {
             merchant: intent.merchant.id,
             job: self.store().next_job_id().await?,
             notice,
-            request_digest,
+            request_digest: intent.request_digest.clone(),
             card_sealed,
             leased_until: None,
             counter: presented.counter,
@@ -303,7 +316,7 @@ impl Gateway {
 }
 
 fn nonce_mark(intent: &Intent) -> NonceMark {
-    NonceMark { bucket: bucket_of(intent.signed_at), digest: hex::encode(intent.nonce_digest) }
+    NonceMark { bucket: bucket_of(intent.signed_at), digest: intent.nonce_digest }
 }
 
 fn refuse_card(error: CardDataError) -> Failure {

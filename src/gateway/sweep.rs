@@ -1,6 +1,6 @@
 //! Forgetting in time: old nonces, and the keys of cards that nobody needs any more.
 
-use super::nonce_book::{BUCKET, bucket_of};
+use super::nonce_book::{REMEMBERED, bucket_of};
 use super::{Failure, Gateway};
 
 /// What one sweep removed.
@@ -17,8 +17,7 @@ impl Gateway {
     /// `Unavailable` when the database is away; the next sweep does the rest.
     pub async fn sweep(&self) -> Result<Swept, Failure> {
         let now = self.clock().now();
-        // Signatures are refused long before their bucket is this old.
-        let first_kept = bucket_of(now - BUCKET);
+        let first_kept = bucket_of(now - REMEMBERED);
         self.nonces.forget_before(first_kept);
         Ok(Swept {
             nonces: self.store().forget_nonces_before(first_kept).await?,

@@ -4,8 +4,9 @@ use super::StoreError;
 use super::connection::Connection;
 use super::jobs::Job;
 use super::notices::DueNotice;
+use super::rows::OrderRow;
 use super::sql::{Done, Statement};
-use super::writer::{Acceptance, Advance, NewOrder, NoticeResult};
+use super::writer::{Acceptance, Advance, NoticeResult};
 use crate::payment::Millis;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -26,7 +27,7 @@ pub(super) struct Claim {
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 pub(super) enum Write {
-    Accept(Box<NewOrder>, Reply<Acceptance>),
+    Accept(Box<OrderRow>, Reply<Acceptance>),
     Advance(Box<Advance>, Reply<bool>),
     Note(NoticeResult, Reply<()>),
     ClaimJobs(Claim, Reply<Vec<Job>>),
@@ -38,7 +39,7 @@ pub(super) enum Write {
 /// One transaction's worth of writes, by kind.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) accepts: Vec<(Box<NewOrder>, Reply<Acceptance>)>,
+    pub(super) accepts: Vec<(Box<OrderRow>, Reply<Acceptance>)>,
     pub(super) advances: Vec<(Box<Advance>, Reply<bool>)>,
     pub(super) notes: Vec<(NoticeResult, Reply<()>)>,
     pub(super) job_claims: Vec<(Claim, Reply<Vec<Job>>)>,

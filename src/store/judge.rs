@@ -14,6 +14,12 @@ pub(super) struct Known {
     pub(super) nonce_seen: bool,
 }
 
+impl Known {
+    /// What nobody looked up, taken to be as it mostly is.
+    pub(super) const NOTHING: Self =
+        Self { order: None, last_counter: Some(i64::MIN), nonce_seen: false };
+}
+
 /// What becomes of a new order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
@@ -58,19 +64,18 @@ pub(super) fn judge_batch<'a>(
     let judge_next = |(new, known): (&'a NewOrder, &Known)| {
         let order = &new.change.order;
         let name = (order.endpoint, order.client_orderid.as_str());
-        let nonce = (new.nonce.bucket, new.nonce.digest.as_str());
         let verdict = judge(
             new,
             Known {
                 order: known.order.or_else(|| names.get(&name).copied()),
                 last_counter: counters.get(&order.reader).copied().or(known.last_counter),
-                nonce_seen: known.nonce_seen || nonces.contains(&nonce),
+                nonce_seen: known.nonce_seen || nonces.contains(&new.nonce),
             },
         );
         if verdict == Verdict::Write {
             names.insert(name, order.id);
             counters.insert(order.reader, new.counter);
-            nonces.insert(nonce);
+            nonces.insert(new.nonce);
         }
         verdict
     };

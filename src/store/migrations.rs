@@ -6,12 +6,16 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr, SqliteConnection
 use std::borrow::Cow;
 
 /// Oldest first: number, name, text. A step that has shipped never changes.
-pub(super) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "core", include_str!("../../migrations/0001_core.sql"))];
+pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "core", include_str!("../../migrations/0001_core.sql")),
+    (2, "nonces by second", include_str!("../../migrations/0002_nonces_by_second.sql")),
+];
 
-/// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key.
+/// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key, and a table that
+/// is all key need not be stored twice.
 pub(super) fn for_sqlite(text: &str) -> String {
     text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
+        .replace("/* WITHOUT ROWID */", "WITHOUT ROWID")
 }
 
 /// Brings a SQLite file up to date; it is created when missing.

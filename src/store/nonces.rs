@@ -4,7 +4,10 @@ use super::sql::sql;
 use super::{NonceMark, Store, StoreError};
 
 const SEEN: &str = "SELECT 1 FROM nonces WHERE bucket = $1 AND digest = $2";
-const FORGET: &str = "DELETE FROM nonces WHERE bucket < $1";
+/// A piece at a time: sales wait while one is deleted.
+const FORGET: &str = "\
+    DELETE FROM nonces WHERE (bucket, digest) IN \
+        (SELECT bucket, digest FROM nonces WHERE bucket < $1 ORDER BY bucket, digest LIMIT 1000)";
 
 impl Store {
     /// Whether an order was made with this nonce.
@@ -12,7 +15,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn has_nonce(&self, nonce: &NonceMark) -> Result<bool, StoreError> {
-        let statement = sql(SEEN).bind(nonce.bucket).bind(nonce.digest.as_str());
+        let statement = sql(SEEN).bind(nonce.bucket).bind(&nonce.digest[..]);
         Ok(self.row(statement).await?.is_some())
     }
 
@@ -21,6 +24,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn forget_nonces_before(&self, bucket: i64) -> Result<u64, StoreError> {
-        Ok(self.change(vec![sql(FORGET).bind(bucket)]).await?.changed)
+        let mut forgotten = 0;
+        loop {
+            match self.change(vec![sql(FORGET).bind(bucket)]).await?.changed {
+                0 => return Ok(forgotten),
+                piece => forgotten += piece,
+            }
+        }
     }
 }

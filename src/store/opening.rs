@@ -77,7 +77,7 @@ impl Store {
         leases::release_all(&mut first).await?;
         let (writer, queues) = Writer::new(commits.sqlite_writers());
         for (number, queue) in queues.into_iter().enumerate() {
-            let connection = SqliteConnection::open(path)?;
+            let connection = SqliteConnection::open_writer(path)?;
             let lane = writer::run(queue, commits.batch_max(), connection);
             on_a_thread(&format!("writer-{number}"), lane)?;
         }

@@ -52,20 +52,23 @@ impl CardJson {
     }
 }
 
-/// What is stored as JSON of an order.
-pub(super) struct OrderTexts {
+/// A new order, and what is stored of it as JSON: written by its caller, because all wait for the
+/// writer.
+pub(super) struct OrderRow {
+    pub(super) new: NewOrder,
     pub(super) card: String,
     pub(super) request: String,
     pub(super) outcome: String,
 }
 
-impl OrderTexts {
-    pub(super) fn of(new: &NewOrder) -> Result<Self, StoreError> {
+impl OrderRow {
+    pub(super) fn of(new: NewOrder) -> Result<Self, StoreError> {
         let order = &new.change.order;
         Ok(Self {
             card: json(&CardJson::of(&order.card))?,
             request: json(&order.request)?,
             outcome: json(&order.outcome)?,
+            new,
         })
     }
 }

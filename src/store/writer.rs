@@ -9,6 +9,7 @@ use super::batch::{Batch, Claim, Reply, Write};
 use super::connection::Connection;
 use super::jobs::Job;
 use super::notices::DueNotice;
+use super::rows::OrderRow;
 use super::sql::{Done, Statement};
 use super::{Store, StoreError};
 use crate::payment::Millis;
@@ -39,11 +40,10 @@ pub struct NewOrder {
 }
 
 /// A used OAuth nonce: the time bucket it belongs to and its digest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct NonceMark {
     pub bucket: i64,
-    /// Lower-case hex.
-    pub digest: String,
+    pub digest: [u8; 16],
 }
 
 /// The mobile device that sent an order.
@@ -139,7 +139,8 @@ impl Store {
     /// nobody knows then, and the caller must look.
     pub async fn accept(&self, new: NewOrder) -> Result<Acceptance, StoreError> {
         let key = new.change.order.reader.0;
-        self.writer.save(key, |reply| Write::Accept(Box::new(new), reply)).await
+        let row = Box::new(OrderRow::of(new)?);
+        self.writer.save(key, |reply| Write::Accept(row, reply)).await
     }
 
     /// Saves a step that was taken. `false` when somebody else changed the order meanwhile: then

@@ -1,6 +1,7 @@
 //! What the store is tested with: a database with stores on it, and things to put there.
 
 use crate::database::{Database, Engine, engines};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tillgate::payment::card::{Brand, CardFacts, EntryMode, Expiry};
 use tillgate::payment::host::HostAnswer;
@@ -66,7 +67,7 @@ impl Shelf {
             card_sealed: Some("1.c2VhbGVk".to_owned()),
             leased_until: None,
             counter,
-            nonce: NonceMark { bucket: 7, digest: format!("nonce of {name} {counter}") },
+            nonce: nonce_of(name, counter),
             phone: PhoneSeen { phone_id: "p".to_owned(), sdk_version: None },
         }
     }
@@ -90,6 +91,14 @@ pub async fn on_each(story: impl AsyncFn(&Shelf)) {
         story(&shelf).await;
         shelf.end().await;
     }
+}
+
+pub fn nonce_of(name: &str, counter: i64) -> NonceMark {
+    let mut hasher = DefaultHasher::new();
+    (name, counter).hash(&mut hasher);
+    let mut digest = [0; 16];
+    digest[..8].copy_from_slice(&hasher.finish().to_be_bytes());
+    NonceMark { bucket: 7, digest }
 }
 
 pub fn rub(minor: i64) -> Amount {

@@ -6,6 +6,7 @@ use super::engine::Database;
 use super::measured::float;
 use super::registry::{MERCHANT, endpoint, register};
 use crate::clock::{Clock, Entropy};
+use crate::payment::SECOND;
 use crate::payment::card::{CardFacts, EntryMode, Expiry, Pan};
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Amount;
@@ -28,7 +29,6 @@ const TASKS: u32 = 64;
 const PREPARED_MAX: usize = 100_000;
 /// As long as the ones that the gateway seals.
 const SEALED_LENGTH: usize = 300;
-const NONCE_BUCKET: i64 = 10 * crate::payment::MINUTE;
 
 #[derive(Args)]
 pub(in crate::cli) struct BatchArguments {
@@ -157,7 +157,6 @@ impl Factory {
             updated_at: now,
             version: 0,
         };
-        let nonce = hex::encode(self.entropy.bytes::<16>());
         Ok(NewOrder {
             change: transition::open(order, &self.endpoint, now),
             merchant: MERCHANT,
@@ -167,7 +166,7 @@ impl Factory {
             card_sealed: Some("x".repeat(SEALED_LENGTH)),
             leased_until: None,
             counter: reader.last_counter,
-            nonce: NonceMark { bucket: now.div_euclid(NONCE_BUCKET), digest: nonce },
+            nonce: NonceMark { bucket: now.div_euclid(SECOND), digest: self.entropy.bytes() },
             phone: PhoneSeen { phone_id: phone_of(reader), sdk_version: None },
         })
     }

@@ -106,6 +106,7 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
         entropy: entropy.clone(),
         workers: arguments.role != Role::Accept,
         sandbox_login: None,
+        acquirer: None,
     };
     let mut stop = StopSignal::listen()?;
     let extras = Extras { door: bare_door, commits: arguments.role.commits() };

@@ -20,10 +20,10 @@ mod strict;
 
 pub use auth::Unsigned;
 pub use form::{Form, Malformed};
-pub use sale::SaleForm;
+pub use sale::{SaleForm, signed_fields};
 pub use status::StatusForm;
 
-use super::http::{bad_request, read_body, unavailable};
+use super::http::{bad_request, read_body};
 use crate::gateway::{Failure, Gateway, Scope};
 use crate::payment::ids::{EndpointId, GroupId, SerialNumber};
 use crate::payment::order::Kind;
@@ -174,8 +174,10 @@ async fn take_order(
         }
         Err(reason) => return reply::forbidden(&reason),
     };
-    let intent = SaleForm::read(&form, signed.endpoint.strict_validation)
-        .and_then(|sale| sale.into_intent(kind, signed, &form));
+    let intent = SaleForm::read(&form, signed.endpoint.strict_validation).and_then(|sale| {
+        let digest = mapi.gateway.request_digest(kind, signed_fields(&form));
+        sale.into_intent(kind, signed, digest)
+    });
     let result = match intent {
         Ok(intent) => mapi.gateway.submit(intent).await,
         Err(refusal) => Err(refusal.into()),
@@ -214,7 +216,7 @@ async fn find(mapi: &Mapi, scope: Scope, form: &Form) -> Result<reply::Reply, Fa
     if !question.is_about(&order) {
         return Err(Refusal::OrderNotFound.into());
     }
-    Ok(question.reply(&order, mapi.gateway.next_serial().await?))
+    Ok(question.reply(&order, mapi.gateway.next_serial().await))
 }
 
 /// The merchant's name for the order, to be repeated in an answer, unless it is too long to be one.
@@ -234,10 +236,11 @@ async fn fail(
     client_orderid: Option<&str>,
     request: &HttpRequest,
 ) -> HttpResponse {
-    match mapi.gateway.next_serial().await {
-        Ok(serial) => reply::failed(failure, serial, client_orderid, request),
-        Err(_) => unavailable(),
-    }
+    let serial = match failure {
+        Failure::Refused { .. } => mapi.gateway.next_serial().await,
+        _ => NO_SERIAL,
+    };
+    reply::failed(failure, serial, client_orderid, request)
 }
 
 /// Reads the body as a form, or gives the answer to what is none.

@@ -179,7 +179,12 @@ impl SaleForm {
     ///
     /// # Errors
     /// An unknown currency, or an amount that is none.
-    pub fn into_intent(self, kind: Kind, signed: Signed, form: &Form) -> Result<Intent, Refusal> {
+    pub fn into_intent(
+        self,
+        kind: Kind,
+        signed: Signed,
+        request_digest: String,
+    ) -> Result<Intent, Refusal> {
         let currency = Currency::from_alpha(&self.currency)
             .ok_or_else(|| Refusal::CurrencyNotSupported(self.currency.clone()))?;
         let amount = Amount::parse(&self.amount, currency)
@@ -210,19 +215,20 @@ impl SaleForm {
                 ..RequestFacts::default()
             },
             sdk_version: self.sdk_version,
-            fields: signed_fields(form),
+            request_digest,
             nonce_digest: signed.nonce_digest,
             signed_at: signed.stamped_at,
         })
     }
 }
 
-/// The fields by which the same request is recognised; a new signature does not make it another.
-fn signed_fields(form: &Form) -> Vec<(String, String)> {
-    let ours = form.fields().iter().filter(|(name, _)| !name.starts_with("oauth_"));
-    let mut fields: Vec<_> = ours.cloned().collect();
-    fields.sort();
-    fields
+/// The fields by which the same request is recognised, sorted; a new signature does not make it
+/// another.
+pub fn signed_fields(form: &Form) -> impl Iterator<Item = (&str, &str)> {
+    let fields = form.fields().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut fields: Vec<_> = fields.filter(|(name, _)| !name.starts_with("oauth_")).collect();
+    fields.sort_unstable();
+    fields.into_iter()
 }
 
 /// The first wrong field in the order in which the client sent them.

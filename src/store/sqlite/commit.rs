@@ -6,7 +6,7 @@ use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge};
 use crate::store::notices::{CLAIM_NOTICES, DueNotice};
-use crate::store::rows::{JobRow, NoticeRow, OrderTexts, json, noted};
+use crate::store::rows::{JobRow, NoticeRow, OrderRow, json, noted};
 use crate::store::sql::Row;
 use crate::store::writer::{Acceptance, Advance, NewOrder, NoticeResult};
 use crate::store::{StoreError, readable};
@@ -51,8 +51,8 @@ const NOTE_ATTEMPT: &str = "\
 /// Writes a batch into the open transaction.
 pub(super) fn write(session: &Session<'_>, batch: &Batch) -> Result<Results, StoreError> {
     let mut results = Results::default();
-    for (new, _) in &batch.accepts {
-        results.accepts.push(accept(session, new)?);
+    for (row, _) in &batch.accepts {
+        results.accepts.push(accept(session, row)?);
     }
     for (advance, _) in &batch.advances {
         results.advances.push(save_step(session, advance)?);
@@ -70,10 +70,10 @@ pub(super) fn write(session: &Session<'_>, batch: &Batch) -> Result<Results, Sto
     Ok(results)
 }
 
-fn accept(session: &Session<'_>, new: &NewOrder) -> Result<Acceptance, StoreError> {
-    let verdict = judge(new, look(session, new)?);
+fn accept(session: &Session<'_>, row: &OrderRow) -> Result<Acceptance, StoreError> {
+    let verdict = judge(&row.new, look(session, &row.new)?);
     if verdict == Verdict::Write {
-        insert(session, new)?;
+        insert(session, row)?;
     }
     Ok(verdict.acceptance())
 }
@@ -81,7 +81,7 @@ fn accept(session: &Session<'_>, new: &NewOrder) -> Result<Acceptance, StoreErro
 fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
     let (order, nonce) = (&new.change.order, &new.nonce);
     let values =
-        (order.endpoint.0, &order.client_orderid, order.reader.0, nonce.bucket, &nonce.digest);
+        (order.endpoint.0, &order.client_orderid, order.reader.0, nonce.bucket, nonce.digest);
     let mut rows = session.query(LOOK, values, 3)?;
     let row = rows.first_mut().ok_or_else(|| crate::store::corrupt("look-up"))?;
     Ok(Known {
@@ -91,10 +91,10 @@ fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
     })
 }
 
-fn insert(session: &Session<'_>, new: &NewOrder) -> Result<(), StoreError> {
+fn insert(session: &Session<'_>, row: &OrderRow) -> Result<(), StoreError> {
+    let new = &row.new;
     let order = &new.change.order;
-    let texts = OrderTexts::of(new)?;
-    session.execute(INSERT_NONCE, (new.nonce.bucket, &new.nonce.digest))?;
+    session.execute(INSERT_NONCE, (new.nonce.bucket, new.nonce.digest))?;
     session.execute(RAISE_COUNTER, (order.reader.0, new.counter))?;
     let phone = (new.merchant.0, &new.phone.phone_id, &new.phone.sdk_version, order.created_at);
     session.execute(INSERT_PHONE, phone)?;
@@ -112,9 +112,9 @@ fn insert(session: &Session<'_>, new: &NewOrder) -> Result<(), StoreError> {
             order.reader.0,
             order.serial.0,
             new.request_digest,
-            texts.card,
-            texts.request,
-            texts.outcome,
+            row.card,
+            row.request,
+            row.outcome,
             new.card_sealed,
             order.created_at,
             order.updated_at,

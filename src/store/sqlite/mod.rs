@@ -25,6 +25,12 @@ const SETTINGS: &str = "\
     PRAGMA secure_delete = ON; \
     PRAGMA busy_timeout = 5000";
 
+/// Memory for the pages that sales touch (16 MB, as needed), and a log of 16 MB before it is worked
+/// off, so that a page that many commits touch is written to its place once.
+const WRITER_SETTINGS: &str = "\
+    PRAGMA cache_size = -16000; \
+    PRAGMA wal_autocheckpoint = 4000";
+
 /// More than there are statements, so that each is prepared once.
 const PREPARED_MAX: usize = 128;
 
@@ -52,6 +58,13 @@ impl SqliteConnection {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Arc::new(Mutex::new(open_file(path)?));
         Ok(Self { database, fate: Fate::default() })
+    }
+
+    /// As [`SqliteConnection::open`], for the connection that sales are written by.
+    pub(super) fn open_writer(path: &Path) -> Result<Self, StoreError> {
+        let connection = Self::open(path)?;
+        connection.with(|session| Ok(session.database.execute_batch(WRITER_SETTINGS)?))?;
+        Ok(connection)
     }
 
     /// Does something with the database that others may share.
