@@ -13,7 +13,7 @@ use crate::sandbox::host::SandboxHost;
 use crate::sandbox::inbox::Inbox;
 use crate::sandbox::reader::Counters;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Commits, Store};
 use crate::telemetry;
 use crate::work::runner::Runner;
 use crate::work::schedule;
@@ -48,6 +48,13 @@ pub struct Start {
     pub acquirer: Option<Arc<dyn Acquirer>>,
 }
 
+/// What the bench changes about the program.
+pub struct Extras {
+    /// One more door beside the others.
+    pub door: fn(&mut ServiceConfig),
+    pub commits: Commits,
+}
+
 /// The running program.
 pub struct App {
     gateway: Arc<Gateway>,
@@ -65,23 +72,24 @@ impl App {
     /// # Errors
     /// What keeps any of them from starting, in words for the person at the keyboard.
     pub async fn start(settings: Settings, start: Start) -> anyhow::Result<Self> {
-        Self::start_with_door(settings, start, |_| {}).await
+        Self::start_with(settings, start, Extras { door: |_| {}, commits: Commits::default() })
+            .await
     }
 
-    /// As [`App::start`], with one more door beside the others.
+    /// As [`App::start`], with what the bench needs.
     ///
     /// # Errors
     /// As [`App::start`].
-    pub async fn start_with_door(
+    pub async fn start_with(
         settings: Settings,
         start: Start,
-        extra: fn(&mut ServiceConfig),
+        extras: Extras,
     ) -> anyhow::Result<Self> {
         // Another part of the process may have installed it; any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let metrics = telemetry::start_metrics();
-        let store = Store::open(&settings.location).await.context("cannot open the database")?;
-        let store = Arc::new(store);
+        let store = Store::open_with(&settings.location, extras.commits).await;
+        let store = Arc::new(store.context("cannot open the database")?);
         let host = settings
             .sandbox
             .then(|| Arc::new(SandboxHost::new(start.clock.clone(), settings.sandbox_host_delay)));
@@ -106,7 +114,7 @@ impl App {
             entropy: start.entropy.clone(),
             docs: Docs { sandbox: sandbox.is_some() },
             sandbox,
-            extra,
+            extra: extras.door,
         };
         let server = serve(listener, doors)?;
         let (runner, scheduler) = match start.workers {

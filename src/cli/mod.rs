@@ -45,6 +45,12 @@ enum Command {
     /// The gateway that `bench` starts
     #[command(hide = true)]
     BenchGateway(bench::GatewayArguments),
+    /// The store without a gateway that `bench` measures
+    #[command(hide = true)]
+    BenchBatch(bench::BatchArguments),
+    /// The memory of nonces that `bench` weighs
+    #[command(hide = true)]
+    BenchNonces,
 }
 
 /// Runs the command of this process's arguments.
@@ -72,6 +78,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Health(arguments) => health::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::BenchGateway(arguments) => bench::run_gateway(arguments).await,
+        Command::BenchBatch(arguments) => bench::run_batch(arguments).await,
+        Command::BenchNonces => bench::run_nonces(),
     }
 }
 

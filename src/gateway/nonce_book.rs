@@ -16,17 +16,20 @@ pub(super) fn bucket_of(timestamp: Millis) -> i64 {
 }
 
 /// Digests of used nonces by bucket.
-pub(super) struct NonceBook {
+#[derive(Default)]
+pub struct NonceBook {
     buckets: Mutex<BTreeMap<i64, HashSet<[u8; 16]>>>,
 }
 
 impl NonceBook {
-    pub(super) fn new() -> Self {
-        Self { buckets: Mutex::new(BTreeMap::new()) }
+    /// An empty book.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Remembers a nonce; `false` when it was there before.
-    pub(super) fn is_new(&self, timestamp: Millis, digest: [u8; 16]) -> bool {
+    pub fn is_new(&self, timestamp: Millis, digest: [u8; 16]) -> bool {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.entry(bucket_of(timestamp)).or_default().insert(digest)
     }

@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod callbacks;
 mod card_data;
 mod database;

@@ -32,8 +32,8 @@ const BETWEEN_DOORS: &[(&str, &[&str])] = &[
 
 /// Where an outside crate may be named; everywhere else its words stay unknown.
 const HOMES: &[(&str, &[&str])] = &[
-    ("sqlx", &["store/", "cli/bench/engine.rs"]),
-    ("rusqlite", &["store/sqlite/"]),
+    ("sqlx", &["store/", "cli/bench/engine.rs", "cli/bench/driver.rs"]),
+    ("rusqlite", &["store/sqlite/", "cli/bench/driver.rs"]),
     ("actix_web", &["doors/", "app.rs", "cli/bench/gateway.rs"]),
     ("utoipa", &["doors/", "sandbox/inbox.rs"]),
     ("validator", &["doors/"]),

@@ -1,16 +1,19 @@
-//! Starting the gateway under load, and stopping it.
+//! Starting this very program once more: gateways under load, and measurements that need a process
+//! of their own.
 
-use super::gateway::GatewayLine;
+use super::engine::Database;
+use super::gateway::{GatewayLine, Role};
 use anyhow::{Context, bail};
+use serde::de::DeserializeOwned;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
-/// How long the gateway may take to create its tables and its fixtures.
-const READY_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a child may take to create its tables and its fixtures, or to measure.
+const LINE_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long it may take to finish what is under way.
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running gateway. It ends with its owner.
 pub(super) struct GatewayProcess {
@@ -19,37 +22,68 @@ pub(super) struct GatewayProcess {
 }
 
 impl GatewayProcess {
-    /// Starts this very program as a gateway on an empty database.
-    pub(super) async fn start(db: &str, readers: usize, workers: bool) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench-gateway", "--db", db, "--readers", &readers.to_string()]);
-        if workers {
-            command.arg("--workers");
-        }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start a gateway")?;
-        let out = child.stdout.take().context("the gateway has no standard output")?;
-        let mut lines = BufReader::new(out).lines();
-        let line = tokio::time::timeout(READY_TIMEOUT, lines.next_line())
-            .await
-            .context("the gateway is not ready after a minute")??
-            .context("the gateway ended before it was ready; its reason stands above")?;
-        let line = serde_json::from_str(&line).context("the gateway's line cannot be read")?;
+    /// Starts a gateway. With `readers` it fills an empty registry, without it takes the database
+    /// as it is.
+    pub(super) async fn start(
+        database: &Database,
+        role: Role,
+        readers: Option<usize>,
+    ) -> anyhow::Result<Self> {
+        let mut arguments = vec![
+            "bench-gateway".to_owned(),
+            format!("--db={}", database.address),
+            format!("--role={}", role.name()),
+        ];
+        arguments.extend(readers.map(|readers| format!("--readers={readers}")));
+        let (mut child, mut lines) = start(&arguments)?;
+        let input = child.stdin.as_mut().context("the gateway has no standard input")?;
+        input.write_all(format!("{}\n", database.master_key).as_bytes()).await?;
+        let line = next_line(&mut lines).await?;
         Ok(Self { child, line })
     }
 
     /// Lets the gateway finish and waits for its end.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
-        let ended = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await;
-        let status = ended.context("the gateway does not stop")??;
-        if !status.success() {
-            bail!("the gateway ended with {status}");
-        }
-        Ok(())
+        finish(&mut self.child).await
     }
+}
+
+/// Runs a measurement in a process of its own and reads the line that it prints.
+pub(super) async fn measured_apart<T: DeserializeOwned>(arguments: &[String]) -> anyhow::Result<T> {
+    let (mut child, mut lines) = start(arguments)?;
+    let line = next_line(&mut lines).await?;
+    finish(&mut child).await?;
+    Ok(line)
+}
+
+fn start(arguments: &[String]) -> anyhow::Result<(Child, Lines<BufReader<ChildStdout>>)> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start a process")?;
+    let out = child.stdout.take().context("the process has no standard output")?;
+    Ok((child, BufReader::new(out).lines()))
+}
+
+async fn next_line<T: DeserializeOwned>(
+    lines: &mut Lines<BufReader<ChildStdout>>,
+) -> anyhow::Result<T> {
+    let line = tokio::time::timeout(LINE_TIMEOUT, lines.next_line())
+        .await
+        .with_context(|| format!("a process says nothing for {LINE_TIMEOUT:?}"))??
+        .context("a process ended too early; its reason stands above")?;
+    serde_json::from_str(&line).context("the line of a process cannot be read")
+}
+
+async fn finish(child: &mut Child) -> anyhow::Result<()> {
+    let ended = tokio::time::timeout(STOP_TIMEOUT, child.wait()).await;
+    let status = ended.context("a process does not stop")??;
+    if !status.success() {
+        bail!("a process ended with {status}");
+    }
+    Ok(())
 }

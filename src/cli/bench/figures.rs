@@ -1,91 +1,165 @@
-//! From latencies and counts to figures.
+//! The figures: their names, what they are made of, and their spread over the rounds.
 
-use std::time::Duration;
+use super::backlog::Backlog;
+use super::evil::Evil;
+use super::growth::GrowthRound;
+use super::memory::Memory;
+use super::round::Round;
 
-/// One measurement.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Measured {
-    pub rps: f64,
-    pub p50_us: f64,
-    pub p99_us: f64,
-    /// The gateway's processor time for each.
-    pub cpu_us: f64,
-}
-
-impl Measured {
-    /// Of as many answers as there are latencies; these ascend.
-    pub(super) fn of(took: Duration, latencies: &[u32], cpu_micros: u64) -> Self {
-        let count = float(latencies.len());
-        Self {
-            rps: ratio(count, took.as_secs_f64()),
-            p50_us: percentile(latencies, 50),
-            p99_us: percentile(latencies, 99),
-            cpu_us: ratio(Duration::from_micros(cpu_micros).as_secs_f64() * 1e6, count),
-        }
-    }
-}
-
-/// All that one round measures.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Round {
-    pub bare: Measured,
-    pub accept: Measured,
-    pub e2e: Measured,
-    pub status: Measured,
-    /// From the last accepted sale to the last callback.
-    pub drain: Duration,
-    /// The gateway with workers, at the end of the round.
-    pub resident_mib: f64,
-}
-
-/// A figure that every round gives.
-pub(super) struct Figure {
+/// A figure that samples of one kind give.
+pub(super) struct Figure<T> {
     /// Its name in JSON.
-    pub name: &'static str,
+    name: &'static str,
     /// Its name in the table.
-    pub words: &'static str,
-    pub decimals: usize,
-    pub of: fn(&Round) -> f64,
+    words: &'static str,
+    decimals: usize,
+    /// `None` where it could not be measured.
+    of: fn(&T) -> Option<f64>,
 }
 
-const fn figure(
+const fn figure<T>(
     name: &'static str,
     words: &'static str,
     decimals: usize,
-    of: fn(&Round) -> f64,
-) -> Figure {
+    of: fn(&T) -> Option<f64>,
+) -> Figure<T> {
     Figure { name, words, decimals, of }
 }
 
-/// All of them, those that count first: machines and their moods differ, ratios hardly.
-pub(super) const FIGURES: &[Figure] = &[
+/// A figure with what all samples gave for it.
+pub(super) struct Row {
+    pub name: &'static str,
+    pub words: &'static str,
+    pub decimals: usize,
+    pub spread: Option<Spread>,
+}
+
+/// What each figure comes to over all samples.
+pub(super) fn rows<T>(figures: &[Figure<T>], samples: &[T]) -> Vec<Row> {
+    let row = |figure: &Figure<T>| Row {
+        name: figure.name,
+        words: figure.words,
+        decimals: figure.decimals,
+        spread: Spread::of(samples.iter().filter_map(figure.of).collect()),
+    };
+    figures.iter().map(row).collect()
+}
+
+/// What each round gives, as ratios: machines and their moods differ, ratios hardly.
+pub(super) const ROUND_RATIOS: &[Figure<Round>] = &[
     figure("accept_per_bare", "accept / bare", 3, |r| ratio(r.accept.rps, r.bare.rps)),
     figure("e2e_per_bare", "end to end / bare", 3, |r| ratio(r.e2e.rps, r.bare.rps)),
-    figure("status_per_bare", "status / bare", 3, |r| ratio(r.status.rps, r.bare.rps)),
+    figure("e2e_per_naive", "end to end / naive", 2, |r| ratio(r.e2e.rps, r.naive.rps)),
     figure("cpu_sale_per_bare", "CPU of a sale / CPU of bare", 2, |r| {
         ratio(r.e2e.cpu_us, r.bare.cpu_us)
     }),
-    figure("bare_rps", "bare, per second", 0, |r| r.bare.rps),
-    figure("accept_rps", "accept, per second", 0, |r| r.accept.rps),
-    figure("e2e_rps", "end to end, per second", 0, |r| r.e2e.rps),
-    figure("status_rps", "status, per second", 0, |r| r.status.rps),
-    figure("bare_p50_us", "bare p50, us", 0, |r| r.bare.p50_us),
-    figure("bare_p99_us", "bare p99, us", 0, |r| r.bare.p99_us),
-    figure("accept_p50_us", "accept p50, us", 0, |r| r.accept.p50_us),
-    figure("accept_p99_us", "accept p99, us", 0, |r| r.accept.p99_us),
-    figure("e2e_p50_us", "end to end p50, us", 0, |r| r.e2e.p50_us),
-    figure("e2e_p99_us", "end to end p99, us", 0, |r| r.e2e.p99_us),
-    figure("status_p50_us", "status p50, us", 0, |r| r.status.p50_us),
-    figure("status_p99_us", "status p99, us", 0, |r| r.status.p99_us),
-    figure("bare_cpu_us", "gateway CPU, bare, us", 1, |r| r.bare.cpu_us),
-    figure("accept_cpu_us", "gateway CPU, accept, us", 1, |r| r.accept.cpu_us),
-    figure("sale_cpu_us", "gateway CPU, end to end, us", 1, |r| r.e2e.cpu_us),
-    figure("status_cpu_us", "gateway CPU, status, us", 1, |r| r.status.cpu_us),
-    figure("e2e_drain_ms", "callbacks after last sale, ms", 0, |r| r.drain.as_secs_f64() * 1e3),
-    figure("rss_mib", "gateway memory, MiB", 1, |r| r.resident_mib),
+    figure("cpu_sale_with_database_per_bare", "the same, with the database's", 2, |r| {
+        ratio(r.e2e.whole_cpu_us()?, r.bare.cpu_us)
+    }),
+    figure("status_per_bare", "status / bare", 3, |r| ratio(r.status.rps, r.bare.rps)),
+    figure("status_p99_under_sales_per_idle", "status p99 with sales / without", 2, |r| {
+        ratio(r.status_with_sales.p99_us, r.status_alone.p99_us)
+    }),
+    figure("lone_sale_per_commit", "a lone sale / a single-row commit", 2, |r| {
+        ratio(r.lone.accept, r.lone.commit)
+    }),
+    figure("accept_p99_per_mean", "accept, p99 / mean", 2, |r| {
+        ratio(r.accept.p99_us, r.accept.mean_us)
+    }),
+    figure("accept_max_per_mean", "accept, longest / mean", 2, |r| {
+        ratio(r.accept.max_us, r.accept.mean_us)
+    }),
 ];
 
-/// What several rounds gave for one figure.
+/// What each round gives besides.
+pub(super) const ROUND_FIGURES: &[Figure<Round>] = &[
+    figure("bare_rps", "bare, per second", 0, |r| Some(r.bare.rps)),
+    figure("accept_rps", "accept, per second", 0, |r| Some(r.accept.rps)),
+    figure("e2e_rps", "end to end, per second", 0, |r| Some(r.e2e.rps)),
+    figure("status_rps", "status, per second", 0, |r| Some(r.status.rps)),
+    figure("naive_rps", "naive, per second", 0, |r| Some(r.naive.rps)),
+    figure("batch_rps", "raw batch inserts, per second", 0, |r| Some(r.batch_rps)),
+    figure("commits_per_second", "commits per second, end to end", 0, |r| r.commits_per_second),
+    figure("bare_p50_us", "bare p50, us", 0, |r| Some(r.bare.p50_us)),
+    figure("bare_p99_us", "bare p99, us", 0, |r| Some(r.bare.p99_us)),
+    figure("accept_p50_us", "accept p50, us", 0, |r| Some(r.accept.p50_us)),
+    figure("accept_p99_us", "accept p99, us", 0, |r| Some(r.accept.p99_us)),
+    figure("accept_max_us", "accept, longest, us", 0, |r| Some(r.accept.max_us)),
+    figure("e2e_p50_us", "end to end p50, us", 0, |r| Some(r.e2e.p50_us)),
+    figure("e2e_p99_us", "end to end p99, us", 0, |r| Some(r.e2e.p99_us)),
+    figure("naive_p99_us", "naive p99, us", 0, |r| Some(r.naive.p99_us)),
+    figure("status_p50_us", "status p50, us", 0, |r| Some(r.status.p50_us)),
+    figure("status_p99_us", "status p99, us", 0, |r| Some(r.status.p99_us)),
+    figure("status_alone_p99_us", "status p99 at 1/4 rate, us", 0, |r| Some(r.status_alone.p99_us)),
+    figure("status_with_sales_p99_us", "the same, with sales, us", 0, |r| {
+        Some(r.status_with_sales.p99_us)
+    }),
+    figure("lone_sale_p50_us", "a lone sale p50, us", 0, |r| Some(r.lone.accept)),
+    figure("lone_e2e_p50_us", "a lone sale to its callback p50, us", 0, |r| {
+        Some(r.lone.end_to_end)
+    }),
+    figure("commit_p50_us", "a single-row commit p50, us", 0, |r| Some(r.lone.commit)),
+    figure("bare_cpu_us", "gateway CPU, bare, us", 1, |r| Some(r.bare.cpu_us)),
+    figure("accept_cpu_us", "gateway CPU, accept, us", 1, |r| Some(r.accept.cpu_us)),
+    figure("sale_cpu_us", "gateway CPU, end to end, us", 1, |r| Some(r.e2e.cpu_us)),
+    figure("sale_cpu_with_database_us", "the same, with the database's, us", 1, |r| {
+        r.e2e.whole_cpu_us()
+    }),
+    figure("naive_cpu_us", "gateway CPU, naive, us", 1, |r| Some(r.naive.cpu_us)),
+    figure("status_cpu_us", "gateway CPU, status, us", 1, |r| Some(r.status.cpu_us)),
+    figure("e2e_drain_ms", "callbacks after last sale, ms", 0, |r| {
+        Some(r.drain.as_secs_f64() * 1e3)
+    }),
+    figure("rss_mib", "gateway memory after load, MiB", 1, |r| Some(r.resident_mib)),
+];
+
+/// Memory, measured once.
+pub(super) const MEMORY_FIGURES: &[Figure<Memory>] = &[
+    figure("rss_idle_mib", "memory, idle, MiB", 1, |m| Some(m.idle)),
+    figure("rss_at_1000_mib", "memory at 1,000 sales/s, MiB", 1, |m| Some(m.at_1000_sales)),
+    figure("rss_per_million_nonces_mib", "a million nonces, MiB", 1, |m| Some(m.million_nonces)),
+];
+
+/// How the rates hold when the table grows.
+pub(super) const GROWTH_FIGURES: &[Figure<GrowthRound>] = &[
+    figure("accept_grown_per_young", "accept, full table / young one", 3, |g| {
+        ratio(g.grown_accept.rps, g.young_accept.rps)
+    }),
+    figure("status_grown_per_young", "status, full table / young one", 3, |g| {
+        ratio(g.grown_status.rps, g.young_status.rps)
+    }),
+    figure("accept_young_rps", "accept, young table, per second", 0, |g| Some(g.young_accept.rps)),
+    figure("accept_grown_rps", "accept, full table, per second", 0, |g| Some(g.grown_accept.rps)),
+    figure("status_young_rps", "status, young table, per second", 0, |g| Some(g.young_status.rps)),
+    figure("status_grown_rps", "status, full table, per second", 0, |g| Some(g.grown_status.rps)),
+];
+
+/// What becomes of work that waited through a stop.
+pub(super) const BACKLOG_FIGURES: &[Figure<Backlog>] = &[
+    figure("backlog_drain_per_normal", "backlog, drain rate / normal", 2, |b| {
+        ratio(b.drain_rps, b.normal_rps)
+    }),
+    figure("backlog_orders", "backlog, orders", 0, |b| Some(b.orders)),
+    figure("backlog_ready_ms", "backlog, ready after, ms", 0, |b| {
+        Some(b.ready.as_secs_f64() * 1e3)
+    }),
+    figure("backlog_first_done_ms", "backlog, first done after, ms", 0, |b| {
+        Some(b.first_done.as_secs_f64() * 1e3)
+    }),
+    figure("backlog_drain_rps", "backlog, drained per second", 0, |b| Some(b.drain_rps)),
+    figure("backlog_growth_mib", "backlog, memory growth, MiB", 1, |b| Some(b.growth_mib)),
+];
+
+/// What receivers that never answer do to the others.
+pub(super) const EVIL_FIGURES: &[Figure<Evil>] = &[
+    figure("healthy_p99_with_evil_per_without", "healthy p99, half hang / none", 2, |e| {
+        ratio(e.with.p99_us, e.without.p99_us)
+    }),
+    figure("healthy_p99_us", "end to end p99, none hangs, us", 0, |e| Some(e.without.p99_us)),
+    figure("healthy_p99_with_evil_us", "healthy p99, half hang, us", 0, |e| Some(e.with.p99_us)),
+];
+
+/// What several samples gave for one figure.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Spread {
     pub median: f64,
@@ -94,74 +168,54 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of any number of values; of none it is 0.
-    pub(super) fn of(mut values: Vec<f64>) -> Self {
+    /// Of any number of values; of none there is none.
+    pub(super) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_unstable_by(f64::total_cmp);
+        let (least, most) = (*values.first()?, *values.last()?);
         let middle = values.len() / 2;
-        let at = |place: usize| values.get(place).copied().unwrap_or_default();
         let median = match values.len() % 2 {
-            0 => f64::midpoint(at(middle.saturating_sub(1)), at(middle)),
-            _ => at(middle),
+            0 => f64::midpoint(values[middle - 1], values[middle]),
+            _ => values[middle],
         };
-        Self { median, least: at(0), most: at(values.len().saturating_sub(1)) }
+        Some(Self { median, least, most })
     }
 }
 
-/// The value that this many of a hundred do not exceed; of none it is 0. The values ascend.
-pub(super) fn percentile(ascending: &[u32], percent: usize) -> f64 {
-    let place = (ascending.len() * percent).div_ceil(100).saturating_sub(1);
-    ascending.get(place).copied().map_or(0.0, f64::from)
-}
-
-/// A count as a number to calculate with.
-pub(super) fn float(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-/// 0 where there is nothing to divide by.
-fn ratio(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
+/// Nothing where there is nothing to divide by.
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Equal but for rounding.
     fn same(left: f64, right: f64) -> bool {
         (left - right).abs() < 1e-9
     }
 
     #[test]
-    fn percentiles_are_values_that_occurred() {
-        let hundred: Vec<u32> = (1..=100).collect();
-        assert!(same(percentile(&hundred, 50), 50.0));
-        assert!(same(percentile(&hundred, 99), 99.0));
-        assert!(same(percentile(&[7], 99), 7.0));
-        assert!(same(percentile(&[], 50), 0.0));
-    }
-
-    #[test]
     fn the_median_lies_in_the_middle() {
         let odd = Spread::of(vec![3.0, 1.0, 2.0]);
-        assert_eq!(odd, Spread { median: 2.0, least: 1.0, most: 3.0 });
-        assert!(same(Spread::of(vec![4.0, 1.0]).median, 2.5));
-        assert!(same(Spread::of(Vec::new()).median, 0.0));
-    }
-
-    #[test]
-    fn rates_and_costs_are_per_answer() {
-        let measured = Measured::of(Duration::from_secs(2), &[10, 20, 30, 40], 400);
-        assert!(same(measured.rps, 2.0) && same(measured.cpu_us, 100.0));
-        assert!(same(measured.p50_us, 20.0) && same(measured.p99_us, 40.0));
-        assert!(same(Measured::of(Duration::ZERO, &[], 400).rps, 0.0));
+        assert_eq!(odd, Some(Spread { median: 2.0, least: 1.0, most: 3.0 }));
+        assert!(same(Spread::of(vec![4.0, 1.0]).unwrap().median, 2.5));
+        assert_eq!(Spread::of(Vec::new()), None);
     }
 
     #[test]
     fn ratios_are_taken_within_a_round() {
-        let mut round = Round::default();
-        (round.bare.rps, round.e2e.rps) = (1000.0, 250.0);
-        let figure = FIGURES.iter().find(|figure| figure.name == "e2e_per_bare").unwrap();
-        assert!(same((figure.of)(&round), 0.25));
+        let mut rounds = vec![Round::default(); 3];
+        for (round, (bare, e2e)) in rounds.iter_mut().zip([(1.0, 1.0), (10.0, 5.0), (100.0, 1.0)]) {
+            (round.bare.rps, round.e2e.rps) = (bare, e2e);
+        }
+        let rows = rows(ROUND_RATIOS, &rounds);
+        let row = rows.iter().find(|row| row.name == "e2e_per_bare").unwrap();
+        assert!(same(row.spread.unwrap().median, 0.5));
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_spread() {
+        let rows = rows(ROUND_RATIOS, &[Round::default()]);
+        assert!(rows.iter().all(|row| row.spread.is_none()), "nothing divided by nothing");
     }
 }

@@ -1,6 +1,6 @@
 //! The merchant and its card readers, as the load plays them.
 
-use super::gateway::{GatewayLine, ReaderLine};
+use super::gateway::{Enrolled, ReaderLine};
 use crate::clock::{Clock, Entropy};
 use crate::crypto::oauth::authorize;
 use crate::crypto::oauth_header::Header;
@@ -16,6 +16,7 @@ use crate::sandbox::reader::{
 };
 use anyhow::Context;
 use std::io::Write;
+use std::net::SocketAddr;
 use zeroize::Zeroizing;
 
 /// The sandbox approves it.
@@ -28,19 +29,17 @@ pub(super) struct MobileApp {
     login: String,
     control_key: String,
     endpoint: i64,
-    callback_url: String,
     clock: Clock,
     pub entropy: Entropy,
 }
 
 impl MobileApp {
-    pub(super) fn new(line: &GatewayLine, callback_url: String, entropy: &Entropy) -> Self {
+    pub(super) fn new(address: SocketAddr, enrolled: &Enrolled, entropy: &Entropy) -> Self {
         Self {
-            host: line.address.to_string(),
-            login: line.login.clone(),
-            control_key: line.control_key.clone(),
-            endpoint: line.endpoint,
-            callback_url,
+            host: address.to_string(),
+            login: enrolled.login.clone(),
+            control_key: enrolled.control_key.clone(),
+            endpoint: enrolled.endpoint,
             clock: Clock::system(),
             entropy: entropy.clone(),
         }
@@ -50,11 +49,12 @@ impl MobileApp {
     pub(super) fn write_sale(
         &self,
         client_orderid: &str,
+        callback_url: &str,
         reader: &mut VirtualReader,
         out: &mut Vec<u8>,
     ) -> anyhow::Result<()> {
         let path = format!("/mapi/v1/sale/{}", self.endpoint);
-        self.write_signed(&path, client_orderid, reader, out)
+        self.write_signed(&path, client_orderid, callback_url, reader, out)
     }
 
     /// Appends the same request for the door that does nothing with it.
@@ -63,13 +63,14 @@ impl MobileApp {
         reader: &mut VirtualReader,
         out: &mut Vec<u8>,
     ) -> anyhow::Result<()> {
-        self.write_signed("/bare", "bench-bare", reader, out)
+        self.write_signed("/bare", "bench-bare", "http://127.0.0.1:40000/callback", reader, out)
     }
 
     fn write_signed(
         &self,
         path: &str,
         client_orderid: &str,
+        callback_url: &str,
         reader: &mut VirtualReader,
         out: &mut Vec<u8>,
     ) -> anyhow::Result<()> {
@@ -91,7 +92,7 @@ impl MobileApp {
             ("phone-id", reader.phone_id.as_str()),
             ("encrypted-type", swipe.encrypted_type),
             ("encrypted-data", swipe.encrypted_data.as_str()),
-            ("server_callback_url", self.callback_url.as_str()),
+            ("server_callback_url", callback_url),
         ];
         let stamp = u64::try_from(self.clock.now() / SECOND)?;
         let header = Header::unsigned(&self.login, &self.entropy.uuid(), stamp);

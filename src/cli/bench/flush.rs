@@ -1,6 +1,6 @@
 //! What it costs to make something durable here: the price that every sale is paid in.
 
-use super::figures::percentile;
+use super::measured::percentile;
 use anyhow::Context;
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -4,56 +4,81 @@
 //! its acquirer. One more door, `/bare`, shows what the same server does with the same form when
 //! nothing comes after it.
 
-use crate::app::{App, Start};
+use super::registry::enrol;
+use crate::app::{App, Extras, Start};
 use crate::cli::StopSignal;
 use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::http::{bad_request, read_body};
 use crate::doors::mapi::Form;
-use crate::gateway::Gateway;
-use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
-use crate::payment::merchant::Endpoint;
-use crate::payment::money::Currency;
-use crate::payment::reader::{Reader, ReaderState};
 use crate::settings::{LogSettings, Settings};
-use crate::store::Location;
+use crate::store::{Commits, Location};
 use crate::telemetry;
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use anyhow::Context;
-use clap::Args;
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use zeroize::Zeroizing;
 
-const LOGIN: &str = "bench";
-const MERCHANT: MerchantId = MerchantId(1);
-const GROUP: GroupId = GroupId(11);
-const ENDPOINT: EndpointId = EndpointId(1111);
-const KEY_SET: KeySetId = KeySetId(1);
-const KEY_SET_PREFIX: [u8; 3] = [0xFF, 0xFF, 0x01];
-/// The least and the most that a sale may be, in minor units.
-const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
+/// Receivers that hang are part of the game; every callback that they fail needs no line.
+const LOG_FILTER: &str = "warn,tillgate::gateway::deliver=error";
+
+/// What a gateway does with the sales that come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(in crate::cli) enum Role {
+    /// Accept them, and no more.
+    Accept,
+    /// Authorise them and call back, too.
+    Full,
+    /// As `full`, with a transaction for each change: what others do.
+    Naive,
+}
+
+impl Role {
+    /// Its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Full => "full",
+            Self::Naive => "naive",
+        }
+    }
+
+    fn commits(self) -> Commits {
+        match self {
+            Self::Accept | Self::Full => Commits::Together,
+            Self::Naive => Commits::Alone,
+        }
+    }
+}
 
 #[derive(Args)]
 pub(in crate::cli) struct GatewayArguments {
-    /// An empty database: sqlite:PATH or postgres://...
+    /// sqlite:PATH or postgres://...
     #[arg(long)]
     db: String,
-    /// How many virtual readers to enrol
+    /// What to do with sales
+    #[arg(long, value_enum)]
+    role: Role,
+    /// How many virtual readers to enrol in the empty database; without it, it is taken as it is
     #[arg(long)]
-    readers: u32,
-    /// Authorise and call back; without it orders are only accepted
-    #[arg(long)]
-    workers: bool,
+    readers: Option<u32>,
 }
 
 /// What the load needs to know of the gateway: one line of JSON on standard output.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct GatewayLine {
     pub address: SocketAddr,
     pub pid: u32,
+    /// Who was enrolled just now.
+    pub enrolled: Option<Enrolled>,
+}
+
+/// A merchant and its readers.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Enrolled {
     pub login: String,
     pub control_key: String,
     pub endpoint: i64,
@@ -71,21 +96,26 @@ pub(super) struct ReaderLine {
 }
 
 pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<()> {
-    telemetry::start_logs(&LogSettings { filter: "warn".to_owned(), json: false })?;
+    telemetry::start_logs(&LogSettings { filter: LOG_FILTER.to_owned(), json: false })?;
     let entropy = Entropy::system()?;
     let location = Location::parse(&arguments.db).context("--db names no database")?;
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-    let settings = Settings::for_dev(listen, location, SealingKey::from_bytes(entropy.bytes()));
+    let settings = Settings::for_dev(listen, location, master_key()?);
     let start = Start {
         clock: Clock::system(),
         entropy: entropy.clone(),
-        workers: arguments.workers,
+        workers: arguments.role != Role::Accept,
         sandbox_login: None,
         acquirer: None,
     };
     let mut stop = StopSignal::listen()?;
-    let app = App::start_with_door(settings, start, bare_door).await?;
-    let line = enrol(app.gateway(), &entropy, app.address(), arguments.readers).await?;
+    let extras = Extras { door: bare_door, commits: arguments.role.commits() };
+    let app = App::start_with(settings, start, extras).await?;
+    let enrolled = match arguments.readers {
+        Some(readers) => Some(enrol(app.gateway(), &entropy, readers).await?),
+        None => None,
+    };
+    let line = GatewayLine { address: app.address(), pid: std::process::id(), enrolled };
     let mut out = std::io::stdout();
     writeln!(out, "{}", serde_json::to_string(&line)?)?;
     out.flush()?;
@@ -95,6 +125,13 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
     }
     app.stop().await;
     Ok(())
+}
+
+/// The first line of standard input, so that it stands in no list of processes.
+fn master_key() -> anyhow::Result<SealingKey> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    SealingKey::from_hex(line.trim()).map_err(|_| anyhow!("standard input begins with no key"))
 }
 
 /// The load holds our standard input open for as long as it needs us. Reading it blocks, so a
@@ -123,70 +160,5 @@ async fn bare(request: HttpRequest, payload: Payload) -> HttpResponse {
             .content_type("text/html;charset=utf-8")
             .body(format!("type=bare\n&fields={}\n", form.fields().len())),
         Err(malformed) => bad_request(&malformed.to_string()),
-    }
-}
-
-async fn enrol(
-    gateway: &Gateway,
-    entropy: &Entropy,
-    address: SocketAddr,
-    readers: u32,
-) -> anyhow::Result<GatewayLine> {
-    let control_key = entropy.uuid().to_uppercase();
-    gateway.enrol_merchant(MERCHANT, LOGIN, &control_key).await?;
-    gateway.enrol_group(GROUP, MERCHANT).await?;
-    gateway.enrol_endpoint(&endpoint()?).await?;
-    let base_key = Zeroizing::new(entropy.bytes::<32>());
-    gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;
-    let mut lines = Vec::new();
-    for number in 1..=readers {
-        let reader = reader(number);
-        gateway.enrol_reader(&reader).await?;
-        lines.push(ReaderLine {
-            serial: reader.serial.clone(),
-            device_id: reader.device_id,
-            key_set_prefix: reader.key_set_prefix,
-            initial_key: hex::encode(gateway.initial_key(&reader).await?.expose()),
-        });
-    }
-    Ok(GatewayLine {
-        address,
-        pid: std::process::id(),
-        login: LOGIN.to_owned(),
-        control_key,
-        endpoint: ENDPOINT.0,
-        readers: lines,
-    })
-}
-
-fn endpoint() -> anyhow::Result<Endpoint> {
-    Ok(Endpoint {
-        id: ENDPOINT,
-        merchant: MERCHANT,
-        group: Some(GROUP),
-        currency: Currency::from_alpha("RUB").context("there are no roubles")?,
-        enabled: true,
-        strict_validation: false,
-        callback_url: None,
-        amount_limits_minor: AMOUNT_LIMITS_MINOR,
-        terminal_id: "10000462".to_owned(),
-        descriptor: "TILLGATE BENCH".to_owned(),
-        sandbox: true,
-    })
-}
-
-fn reader(number: u32) -> Reader {
-    Reader {
-        id: ReaderId(number.into()),
-        serial: format!("{}", 10_000_000 + number),
-        kind: "sim".to_owned(),
-        merchant: MERCHANT,
-        endpoint: None,
-        group: Some(GROUP),
-        key_set: KEY_SET,
-        key_set_prefix: KEY_SET_PREFIX,
-        device_id: number.to_be_bytes(),
-        state: ReaderState::New,
-        last_counter: 0,
     }
 }

@@ -3,23 +3,33 @@
 use anyhow::{Context, bail};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
-/// What stands before the number in a `client_orderid`.
-const PREFIX: &str = "bench-";
+/// The names of orders that were put into the table past the gateway, in an order that says nothing
+/// about their age. The factor is odd, so no name comes twice; SQL can calculate it, too.
+pub(super) const STORED_FACTOR: i64 = 2_654_435_761;
+pub(super) const STORED_MODULUS: i64 = 1 << 32;
+pub(super) const STORED_PREFIX: &str = "stored-";
+/// The id of the first of them is the next one.
+pub(super) const STORED_BEFORE: i64 = 1_000_000;
 
 /// The book of one gateway's sales.
-#[derive(Default)]
-pub(super) struct Ledger(Mutex<Pages>);
+pub(super) struct Ledger {
+    /// What stands before the number in a `client_orderid`.
+    prefix: &'static str,
+    pages: Mutex<Pages>,
+    arrival: Notify,
+}
 
 #[derive(Default)]
 struct Pages {
     sales: Vec<Sale>,
     /// Accepted sales: their numbers and the gateway's ids.
     accepted: Vec<(usize, i64)>,
+    /// How many orders are there that nobody sold.
+    stored: i64,
     arrived: usize,
-    last_arrival: Option<Instant>,
-    /// From the sending of a sale to its callback, in microseconds; since they were last taken.
-    latencies: Vec<u32>,
+    arrivals: Arrivals,
     /// The first thing that was wrong with a callback.
     fault: Option<String>,
 }
@@ -31,12 +41,20 @@ struct Sale {
 }
 
 /// What the callbacks since the last look came to.
+#[derive(Default)]
 pub(super) struct Arrivals {
+    /// From the sending of a sale to its callback, in microseconds.
     pub latencies: Vec<u32>,
+    pub first: Option<Instant>,
     pub last: Option<Instant>,
 }
 
 impl Ledger {
+    /// An empty book. Books whose sales go to the same gateway need different prefixes.
+    pub(super) fn new(prefix: &'static str) -> Self {
+        Self { prefix, pages: Mutex::default(), arrival: Notify::new() }
+    }
+
     /// The number of a new sale.
     pub(super) fn next_number(&self) -> usize {
         let mut pages = self.pages();
@@ -44,10 +62,15 @@ impl Ledger {
         pages.sales.len() - 1
     }
 
-    /// Notes that a sale is being sent.
-    pub(super) fn sent(&self, number: usize) {
+    /// The `client_orderid` of a sale.
+    pub(super) fn name_of(&self, number: usize) -> String {
+        format!("{}-{number}", self.prefix)
+    }
+
+    /// Notes that a sale is being sent, or should have been at this moment.
+    pub(super) fn sent(&self, number: usize, at: Instant) {
         if let Some(sale) = self.pages().sales.get_mut(number) {
-            sale.sent = Some(Instant::now());
+            sale.sent = Some(at);
         }
     }
 
@@ -56,11 +79,21 @@ impl Ledger {
         self.pages().accepted.push((number, order));
     }
 
+    /// Notes that this many orders lie in the table that nobody sold.
+    pub(super) fn stored(&self, orders: i64) {
+        self.pages().stored = orders;
+    }
+
+    /// How many sales were accepted.
+    pub(super) fn accepted_count(&self) -> usize {
+        self.pages().accepted.len()
+    }
+
     /// Notes that the callback of a sale came. A repeat is no fault and counts nothing.
     pub(super) fn called_back(&self, client_orderid: &str) {
         let now = Instant::now();
         let mut pages = self.pages();
-        let sale = number_of(client_orderid).and_then(|number| pages.sales.get_mut(number));
+        let sale = self.number_of(client_orderid).and_then(|number| pages.sales.get_mut(number));
         let Some((sale, sent)) = sale.and_then(|sale| sale.sent.map(|sent| (sale, sent))) else {
             let fault = format!("a callback came for {client_orderid:?}, which nobody sent");
             pages.fault.get_or_insert(fault);
@@ -70,8 +103,10 @@ impl Ledger {
             return;
         }
         pages.arrived += 1;
-        pages.last_arrival = Some(now);
-        pages.latencies.push(micros(now - sent));
+        pages.arrivals.first.get_or_insert(now);
+        pages.arrivals.last = Some(now);
+        pages.arrivals.latencies.push(micros(now - sent));
+        self.arrival.notify_one();
     }
 
     /// How many accepted sales still owe their callback.
@@ -87,33 +122,49 @@ impl Ledger {
         accepted.checked_sub(arrived).context("more callbacks came than sales were accepted")
     }
 
-    /// The callbacks since this was last asked.
-    pub(super) fn take_arrivals(&self) -> Arrivals {
-        let mut pages = self.pages();
-        Arrivals { latencies: std::mem::take(&mut pages.latencies), last: pages.last_arrival }
+    /// Waits for the callbacks of all accepted sales without a pause in which they could go
+    /// unnoticed: for one waiter, who sends nothing meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::owed`].
+    pub(super) async fn settled(&self) -> anyhow::Result<()> {
+        while self.owed()? > 0 {
+            self.arrival.notified().await;
+        }
+        Ok(())
     }
 
-    /// Any accepted sale: its name and the gateway's id.
+    /// The callbacks since this was last asked.
+    pub(super) fn take_arrivals(&self) -> Arrivals {
+        std::mem::take(&mut self.pages().arrivals)
+    }
+
+    /// Any order that is there: its name and the gateway's id.
     pub(super) fn pick(&self, random: u64) -> Option<(String, i64)> {
         let pages = self.pages();
-        let count = u64::try_from(pages.accepted.len()).ok()?;
-        let place = usize::try_from(random.checked_rem(count)?).ok()?;
-        let (number, order) = pages.accepted.get(place)?;
-        Some((name_of(*number), *order))
+        let stored = u64::try_from(pages.stored).ok()?;
+        let count = stored + u64::try_from(pages.accepted.len()).ok()?;
+        let place = random.checked_rem(count)?;
+        if let Some(place) = place.checked_sub(stored) {
+            let (number, order) = pages.accepted.get(usize::try_from(place).ok()?)?;
+            return Some((self.name_of(*number), *order));
+        }
+        let place = i64::try_from(place).ok()? + 1;
+        Some((stored_name(place), STORED_BEFORE + place))
+    }
+
+    fn number_of(&self, client_orderid: &str) -> Option<usize> {
+        client_orderid.strip_prefix(self.prefix)?.strip_prefix('-')?.parse().ok()
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The `client_orderid` of a sale.
-pub(super) fn name_of(number: usize) -> String {
-    format!("{PREFIX}{number}")
-}
-
-fn number_of(client_orderid: &str) -> Option<usize> {
-    client_orderid.strip_prefix(PREFIX)?.parse().ok()
+/// The `client_orderid` of a stored order, counted from 1.
+fn stored_name(place: i64) -> String {
+    format!("{STORED_PREFIX}{}", place * STORED_FACTOR % STORED_MODULUS)
 }
 
 /// Whole microseconds; more than an hour is an hour and a bit.
@@ -127,22 +178,41 @@ mod tests {
 
     #[test]
     fn every_accepted_sale_owes_one_callback() {
-        let ledger = Ledger::default();
+        let ledger = Ledger::new("bench");
         let (first, second) = (ledger.next_number(), ledger.next_number());
-        ledger.sent(first);
+        ledger.sent(first, Instant::now());
         ledger.accepted(first, 1001);
         assert_eq!(ledger.owed().unwrap(), 1);
-        ledger.called_back(&name_of(first));
-        ledger.called_back(&name_of(first));
+        ledger.called_back(&ledger.name_of(first));
+        ledger.called_back(&ledger.name_of(first));
         assert_eq!(ledger.owed().unwrap(), 0);
-        assert_eq!(ledger.take_arrivals().latencies.len(), 1);
+        let arrivals = ledger.take_arrivals();
+        assert_eq!((arrivals.latencies.len(), arrivals.first), (1, arrivals.last));
         assert_eq!(ledger.pick(7), Some(("bench-0".to_owned(), 1001)));
-        ledger.called_back(&name_of(second));
+        ledger.called_back(&ledger.name_of(second));
         assert!(ledger.owed().is_err(), "the second was never sent");
     }
 
     #[test]
     fn an_empty_book_has_nothing_to_pick() {
-        assert_eq!(Ledger::default().pick(7), None);
+        assert_eq!(Ledger::new("bench").pick(7), None);
+    }
+
+    #[test]
+    fn stored_orders_are_picked_like_sold_ones() {
+        let ledger = Ledger::new("bench");
+        ledger.stored(10_000_000);
+        ledger.accepted(5, 77);
+        assert_eq!(ledger.pick(0), Some(("stored-2654435761".to_owned(), 1_000_001)));
+        assert_eq!(ledger.pick(1), Some(("stored-1013904226".to_owned(), 1_000_002)));
+        assert_eq!(ledger.pick(10_000_000), Some(("bench-5".to_owned(), 77)));
+    }
+
+    #[test]
+    fn another_book_keeps_its_own_sales() {
+        let ledger = Ledger::new("bench");
+        ledger.sent(ledger.next_number(), Instant::now());
+        ledger.called_back("other-0");
+        assert!(ledger.owed().is_err());
     }
 }

@@ -55,7 +55,7 @@ async fn play<P: Player>(
     let mut latencies = Vec::with_capacity(4096);
     let mut now = Instant::now();
     while now < until {
-        let request = player.request()?;
+        let request = player.request(Instant::now())?;
         let sent = Instant::now();
         let answer = wire.ask(request).await?;
         now = Instant::now();

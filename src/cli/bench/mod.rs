@@ -1,35 +1,55 @@
 //! `tillgate bench`: what this machine can do, measured against what it does with a bare form.
 //!
-//! Load, receiver of callbacks and gateway share the machine. The load is one thread; the
-//! gateways are processes of their own, one that only accepts and one that also authorises and
-//! calls back, each on an empty database.
+//! Load, receivers of callbacks and gateways share the machine. The load is one thread; the
+//! gateways are processes of their own, each on an empty database: one that only accepts, one that
+//! also authorises and calls back, and one that does it the naive way. `docs/performance.md`
+//! explains each figure.
 
+mod backlog;
+mod batch;
 mod child;
+mod driver;
 mod engine;
+mod evil;
 mod figures;
 mod fixtures;
 mod flush;
 mod gateway;
+mod growth;
 mod ledger;
 mod load;
+mod lone;
+mod measured;
+mod memory;
+mod metrics;
+mod pace;
 mod players;
 mod process;
 mod receiver;
+mod registry;
 mod report;
+mod round;
+mod server;
 mod side;
+mod steady;
 mod wire;
 
+pub(super) use batch::{BatchArguments, run as run_batch};
 pub(super) use gateway::{GatewayArguments, run as run_gateway};
+pub(super) use memory::run_nonces;
 
 use super::StopSignal;
 use crate::clock::Entropy;
 use anyhow::anyhow;
+use backlog::measure_backlog;
 use clap::Args;
 use engine::Engine;
-use figures::Round;
+use evil::measure_evil;
+use figures::Spread;
 use flush::flush_micros;
+use growth::measure_growth;
 use report::Report;
-use side::Side;
+use round::{Field, Round};
 use std::io::Write;
 use std::time::Duration;
 
@@ -51,6 +71,20 @@ pub(super) struct BenchArguments {
     /// Print one line of JSON for each engine
     #[arg(long)]
     json: bool,
+    /// Measure a table of many orders beside a young one, too: takes minutes
+    #[arg(long)]
+    growth: bool,
+    /// How many orders lie in that table
+    #[arg(long, value_name = "ORDERS", default_value_t = 10_000_000, requires = "growth",
+          value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
+    growth_orders: i64,
+    /// Let this many orders wait through a stop, too, and measure how they are done then: takes
+    /// minutes for a million
+    #[arg(long, value_name = "ORDERS")]
+    backlog: Option<u32>,
+    /// Let half of the receivers hang, too, and measure what the others notice
+    #[arg(long)]
+    evil: bool,
 }
 
 impl BenchArguments {
@@ -109,37 +143,57 @@ async fn measure(
     arguments: &BenchArguments,
     entropy: &Entropy,
 ) -> anyhow::Result<Report> {
-    let connections = usize::from(arguments.connections);
-    eprintln!("{}: starting two gateways with {connections} readers each", engine.name);
-    let mut quiet = Side::start(&engine.quiet_db, connections, false, entropy).await?;
-    let mut busy = Side::start(&engine.busy_db, connections, true, entropy).await?;
+    let (connections, time) = (usize::from(arguments.connections), arguments.time());
+    eprintln!("{}: starting three gateways with {connections} readers each", engine.name);
+    let mut field = Field::start(engine, connections, entropy).await?;
     let before = flush_micros(&engine.folder.0)?;
+    let memory = field.memory(time).await?;
     let mut rounds = Vec::new();
     for number in 1..=arguments.rounds {
         eprint!("{}: round {number} of {}:", engine.name, arguments.rounds);
-        rounds.push(measure_round(&mut quiet, &mut busy, arguments.time()).await?);
-        eprintln!();
+        rounds.push(field.round(time).await?);
     }
-    let after = flush_micros(&engine.folder.0)?;
-    quiet.stop().await?;
-    busy.stop().await?;
-    Ok(Report {
+    field.stop().await?;
+    let mut report = Report {
         engine: engine.name,
         connections,
         seconds: arguments.seconds,
         rounds,
-        flush_us: (before, after),
-    })
+        memory,
+        flush_us: (before, flush_micros(&engine.folder.0)?),
+        growth: Vec::new(),
+        backlog: None,
+        evil: None,
+    };
+    measure_at_length(engine, arguments, entropy, &mut report).await?;
+    Ok(report)
 }
 
-async fn measure_round(quiet: &mut Side, busy: &mut Side, time: Duration) -> anyhow::Result<Round> {
-    let bare = quiet.bare(time).await?;
-    eprint!(" bare {:.0}/s", bare.rps);
-    let accept = quiet.accept(time).await?;
-    eprint!(", accept {:.0}/s", accept.rps);
-    let (e2e, drain) = busy.end_to_end(time).await?;
-    eprint!(", end to end {:.0}/s", e2e.rps);
-    let status = busy.status(time).await?;
-    eprint!(", status {:.0}/s", status.rps);
-    Ok(Round { bare, accept, e2e, status, drain, resident_mib: busy.resident_mib()? })
+/// What takes minutes, and is only measured when asked for.
+async fn measure_at_length(
+    engine: &Engine,
+    arguments: &BenchArguments,
+    entropy: &Entropy,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let (connections, time) = (report.connections, arguments.time());
+    let normal_rps = median(&report.rounds, |round| round.e2e.rps);
+    if arguments.evil {
+        let rate = normal_rps / 4.0;
+        report.evil = Some(measure_evil(engine, connections, rate, time, entropy).await?);
+    }
+    if let Some(orders) = arguments.backlog {
+        let orders = usize::try_from(orders)?;
+        report.backlog =
+            Some(measure_backlog(engine, orders, connections, normal_rps, entropy).await?);
+    }
+    if arguments.growth {
+        let extent = (connections, arguments.rounds, time);
+        report.growth = measure_growth(engine, arguments.growth_orders, extent, entropy).await?;
+    }
+    Ok(())
+}
+
+fn median(rounds: &[Round], of: fn(&Round) -> f64) -> f64 {
+    Spread::of(rounds.iter().map(of).collect()).map_or(0.0, |spread| spread.median)
 }

@@ -1,18 +1,19 @@
 //! What each connection asks, and what counts as an answer.
 
 use super::fixtures::{MobileApp, VirtualReader};
-use super::ledger::{Ledger, name_of};
+use super::ledger::Ledger;
 use super::wire::{Answer, find};
 use anyhow::{Context, bail};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 const ORDER_FIELD: &[u8] = b"&paynet-order-id=";
 
 /// One client that asks again as soon as it is answered.
 pub(super) trait Player: Send + 'static {
-    /// The next request, whole.
-    fn request(&mut self) -> anyhow::Result<&[u8]>;
+    /// The next request, whole. It counts from this moment.
+    fn request(&mut self, from: Instant) -> anyhow::Result<&[u8]>;
 
     /// Takes the answer to it.
     ///
@@ -35,7 +36,7 @@ impl BarePlayer {
 }
 
 impl Player for BarePlayer {
-    fn request(&mut self) -> anyhow::Result<&[u8]> {
+    fn request(&mut self, _: Instant) -> anyhow::Result<&[u8]> {
         Ok(&self.request)
     }
 
@@ -48,6 +49,7 @@ impl Player for BarePlayer {
 pub(super) struct SalePlayer {
     app: Arc<MobileApp>,
     reader: VirtualReader,
+    callback_url: String,
     ledger: Arc<Ledger>,
     /// Requests that were signed in advance, one after the other.
     signed: Vec<u8>,
@@ -57,10 +59,17 @@ pub(super) struct SalePlayer {
 }
 
 impl SalePlayer {
-    pub(super) fn new(app: &Arc<MobileApp>, reader: VirtualReader, ledger: &Arc<Ledger>) -> Self {
+    /// `callback_url` is where the callbacks of its sales go.
+    pub(super) fn new(
+        app: &Arc<MobileApp>,
+        reader: VirtualReader,
+        callback_url: String,
+        ledger: &Arc<Ledger>,
+    ) -> Self {
         Self {
             app: Arc::clone(app),
             reader,
+            callback_url,
             ledger: Arc::clone(ledger),
             signed: Vec::new(),
             places: Vec::new().into_iter(),
@@ -74,7 +83,8 @@ impl SalePlayer {
         let mut places = Vec::with_capacity(count);
         for _ in 0..count {
             let (number, start) = (self.ledger.next_number(), self.signed.len());
-            self.app.write_sale(&name_of(number), &mut self.reader, &mut self.signed)?;
+            let (name, url) = (self.ledger.name_of(number), &self.callback_url);
+            self.app.write_sale(&name, url, &mut self.reader, &mut self.signed)?;
             places.push((number, start..self.signed.len()));
         }
         self.places = places.into_iter();
@@ -83,13 +93,13 @@ impl SalePlayer {
 }
 
 impl Player for SalePlayer {
-    fn request(&mut self) -> anyhow::Result<&[u8]> {
+    fn request(&mut self, from: Instant) -> anyhow::Result<&[u8]> {
         if self.places.len() == 0 {
             self.prepare(1)?;
         }
         let (number, place) = self.places.next().context("nothing was signed")?;
         self.current = number;
-        self.ledger.sent(number);
+        self.ledger.sent(number, from);
         Ok(&self.signed[place])
     }
 
@@ -115,7 +125,7 @@ impl StatusPlayer {
 }
 
 impl Player for StatusPlayer {
-    fn request(&mut self) -> anyhow::Result<&[u8]> {
+    fn request(&mut self, _: Instant) -> anyhow::Result<&[u8]> {
         let random = u64::from_le_bytes(self.app.entropy.bytes());
         let (name, order) = self.ledger.pick(random).context("no sale was accepted before")?;
         self.request.clear();

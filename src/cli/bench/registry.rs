@@ -1,0 +1,97 @@
+//! The merchant, endpoint and readers that are registered at a measured gateway.
+
+use super::gateway::{Enrolled, ReaderLine};
+use crate::clock::Entropy;
+use crate::gateway::Gateway;
+use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::merchant::Endpoint;
+use crate::payment::money::Currency;
+use crate::payment::reader::{Reader, ReaderState};
+use crate::store::{KeySetRecord, MerchantRecord, Store};
+use anyhow::Context;
+use zeroize::Zeroizing;
+
+const LOGIN: &str = "bench";
+pub(super) const MERCHANT: MerchantId = MerchantId(1);
+const GROUP: GroupId = GroupId(11);
+const ENDPOINT: EndpointId = EndpointId(1111);
+const KEY_SET: KeySetId = KeySetId(1);
+const KEY_SET_PREFIX: [u8; 3] = [0xFF, 0xFF, 0x01];
+/// The least and the most that a sale may be, in minor units.
+const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
+
+/// Fills the registry of a gateway.
+pub(super) async fn enrol(
+    gateway: &Gateway,
+    entropy: &Entropy,
+    readers: u32,
+) -> anyhow::Result<Enrolled> {
+    let control_key = entropy.uuid().to_uppercase();
+    gateway.enrol_merchant(MERCHANT, LOGIN, &control_key).await?;
+    gateway.enrol_group(GROUP, MERCHANT).await?;
+    gateway.enrol_endpoint(&endpoint()?).await?;
+    let base_key = Zeroizing::new(entropy.bytes::<32>());
+    gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;
+    let mut lines = Vec::new();
+    for number in 1..=readers {
+        let reader = reader(number);
+        gateway.enrol_reader(&reader).await?;
+        lines.push(ReaderLine {
+            serial: reader.serial.clone(),
+            device_id: reader.device_id,
+            key_set_prefix: reader.key_set_prefix,
+            initial_key: hex::encode(gateway.initial_key(&reader).await?.expose()),
+        });
+    }
+    let login = LOGIN.to_owned();
+    Ok(Enrolled { login, control_key, endpoint: ENDPOINT.0, readers: lines })
+}
+
+/// Fills the registry of a store to which nobody speaks with cryptography: its keys open nothing.
+pub(super) async fn register(store: &Store, readers: u32, now: i64) -> anyhow::Result<()> {
+    let no_key = vec![0; 40];
+    let login = LOGIN.to_owned();
+    let merchant = MerchantRecord { id: MERCHANT, login, control_key_sealed: no_key.clone() };
+    store.add_merchant(&merchant, now).await?;
+    store.add_group(GROUP, MERCHANT).await?;
+    store.add_endpoint(&endpoint()?).await?;
+    let key_set = KeySetRecord { id: KEY_SET, prefix: KEY_SET_PREFIX, base_key_sealed: no_key };
+    store.add_key_set(&key_set).await?;
+    for number in 1..=readers {
+        store.add_reader(&reader(number)).await?;
+    }
+    Ok(())
+}
+
+/// The one endpoint.
+pub(super) fn endpoint() -> anyhow::Result<Endpoint> {
+    Ok(Endpoint {
+        id: ENDPOINT,
+        merchant: MERCHANT,
+        group: Some(GROUP),
+        currency: Currency::from_alpha("RUB").context("there are no roubles")?,
+        enabled: true,
+        strict_validation: false,
+        callback_url: None,
+        amount_limits_minor: AMOUNT_LIMITS_MINOR,
+        terminal_id: "10000462".to_owned(),
+        descriptor: "TILLGATE BENCH".to_owned(),
+        sandbox: true,
+    })
+}
+
+fn reader(number: u32) -> Reader {
+    Reader {
+        id: ReaderId(number.into()),
+        serial: format!("{}", 10_000_000 + number),
+        kind: "sim".to_owned(),
+        merchant: MERCHANT,
+        endpoint: None,
+        group: Some(GROUP),
+        key_set: KEY_SET,
+        key_set_prefix: KEY_SET_PREFIX,
+        device_id: number.to_be_bytes(),
+        state: ReaderState::New,
+        last_counter: 0,
+    }
+}
