@@ -112,8 +112,8 @@ impl Settings {
             sandbox_host_delay: Duration::ZERO,
             acquirer_timeout: Duration::from_secs(20),
             allow_private_callbacks: true,
-            jobs_at_once: 64,
-            callbacks_at_once: 64,
+            jobs_at_once: 1024,
+            callbacks_at_once: 4096,
             log: LogSettings::default(),
         }
     }

@@ -12,6 +12,7 @@ mod enrol;
 mod handover;
 mod keys;
 mod nonce_book;
+mod receiver;
 mod registry;
 mod submit;
 mod sweep;
@@ -22,6 +23,7 @@ pub use deliver::{CallbackWording, Delivery};
 pub use egress::{Egress, EgressError, EgressRules};
 pub use handover::Handover;
 pub use keys::Keys;
+pub use receiver::Receiver;
 pub use registry::Merchant;
 pub use submit::{Accepted, CallbackUrl, Intent};
 pub use sweep::Swept;
@@ -33,6 +35,7 @@ use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
 use card_vault::{CardVault, Surroundings};
+use futures_util::future::try_join_all;
 use nonce_book::NonceBook;
 use registry::Registry;
 use std::sync::Arc;
@@ -143,12 +146,10 @@ impl Gateway {
     /// # Errors
     /// `Unavailable` when the database is away: then the leases run their time.
     pub async fn give_back(&self) -> Result<(), Failure> {
-        for work in self.jobs.take(usize::MAX) {
-            self.store().give_back_job(work.job.id, work.job.claims).await?;
-        }
-        for delivery in self.callbacks.take(usize::MAX) {
-            self.give_back_delivery(&delivery.due, 0).await?;
-        }
+        // All at once: they share a few commits.
+        let (jobs, callbacks) = (self.jobs.take(usize::MAX), self.callbacks.take(usize::MAX));
+        try_join_all(jobs.iter().map(|work| self.give_back_work(work))).await?;
+        try_join_all(callbacks.iter().map(|one| self.postpone(one, Duration::ZERO))).await?;
         Ok(())
     }
 

@@ -87,7 +87,8 @@ pub(super) static SQLITE: HotStatements = HotStatements {
                r.value->>'created_at' \
         FROM jsonb_each($1) AS r",
     note_attempts: "\
-        UPDATE notices SET state = r.value->>'state', due_at = r.value->>'due_at' \
+        UPDATE notices SET state = r.value->>'state', due_at = r.value->>'due_at', \
+               attempts = r.value->>'made' \
         FROM jsonb_each($1) AS r \
         WHERE notices.id = r.value->>'id' AND notices.attempts = r.value->>'attempts' \
           AND notices.state = r.value->>'was'",
@@ -165,9 +166,9 @@ pub(super) static POSTGRES: HotStatements = HotStatements {
              url text, status text, state text, attempts bigint, due_at bigint, \
              created_at bigint)",
     note_attempts: "\
-        UPDATE notices SET state = r.state, due_at = r.due_at \
-        FROM json_to_recordset($1::json) AS r(id bigint, attempts bigint, state text, \
-             due_at bigint, was text) \
+        UPDATE notices SET state = r.state, due_at = r.due_at, attempts = r.made \
+        FROM json_to_recordset($1::json) AS r(id bigint, attempts bigint, made bigint, \
+             state text, due_at bigint, was text) \
         WHERE notices.id = r.id AND notices.attempts = r.attempts \
           AND notices.state = r.was",
 };

@@ -3,24 +3,18 @@
 //! share it, each lease runs its time.
 
 use super::{Store, StoreError};
-use crate::payment::Millis;
-use crate::payment::ids::{JobId, NoticeId};
-use sqlx::any::AnyArguments;
-use sqlx::query::Query;
-use sqlx::{Any, AnyPool};
+use crate::payment::ids::JobId;
+use sqlx::AnyPool;
 
 const RELEASE: [&str; 2] = [
     "UPDATE jobs SET due_at = 0 WHERE tries > 0",
     "UPDATE notices SET due_at = 0 WHERE due_at IS NOT NULL AND state = 'sending'",
 ];
 
-/// Each names the claim it belongs to and ends it, so that a repeat matches nothing.
+/// Names the claim it belongs to and ends it, so that a repeat matches nothing.
 const GIVE_BACK_JOB: &str = "\
     UPDATE jobs SET due_at = 0, tries = tries - 1, claims = claims + 1 \
     WHERE id = $1 AND claims = $2";
-const GIVE_BACK_NOTICE: &str = "\
-    UPDATE notices SET due_at = $3, attempts = attempts - 1, state = 'waiting' \
-    WHERE id = $1 AND attempts = $2 AND state = 'sending'";
 
 /// How often giving back is tried: once for each connection that may have died with its thread,
 /// and once more.
@@ -32,27 +26,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; then the lease runs its time.
     pub async fn give_back_job(&self, id: JobId, claims: u32) -> Result<(), StoreError> {
-        self.persist(|| sqlx::query(GIVE_BACK_JOB).bind(id.0).bind(i64::from(claims))).await
-    }
-
-    /// Gives back a claimed notice that nobody tried to deliver, to be tried from `due_at` on.
-    ///
-    /// # Errors
-    /// When the database cannot be written; then the lease runs its time.
-    pub async fn give_back_notice(
-        &self,
-        id: NoticeId,
-        attempts: u32,
-        due_at: Millis,
-    ) -> Result<(), StoreError> {
-        let statement = || sqlx::query(GIVE_BACK_NOTICE).bind(id.0).bind(i64::from(attempts));
-        self.persist(|| statement().bind(due_at)).await
-    }
-
-    async fn persist(
-        &self,
-        statement: impl Fn() -> Query<'static, Any, AnyArguments>,
-    ) -> Result<(), StoreError> {
+        let statement = || sqlx::query(GIVE_BACK_JOB).bind(id.0).bind(i64::from(claims));
         for _ in 1..TRIES {
             if statement().execute(&self.writes).await.is_ok() {
                 return Ok(());

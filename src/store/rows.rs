@@ -274,6 +274,8 @@ impl<'a> NoticeRow<'a> {
 pub(super) struct NoteRow {
     id: i64,
     attempts: u32,
+    /// How many of the attempts count.
+    made: u32,
     state: &'static str,
     due_at: Option<i64>,
     /// The state it must have. It stands in the row and not in the statement, because PostgreSQL
@@ -285,9 +287,11 @@ impl NoteRow {
     pub(super) fn of(note: &NoticeResult) -> Self {
         let (state, due_at) = match note.attempt {
             Attempt::Delivered => ("delivered", None),
-            Attempt::RetryAt(due_at) => ("waiting", Some(due_at)),
+            Attempt::RetryAt(due_at) | Attempt::NotMade(due_at) => ("waiting", Some(due_at)),
             Attempt::GivenUp => ("dead", None),
         };
-        Self { id: note.id.0, attempts: note.attempts, state, due_at, was: "sending" }
+        let not_made = matches!(note.attempt, Attempt::NotMade(_));
+        let made = note.attempts - u32::from(not_made);
+        Self { id: note.id.0, attempts: note.attempts, made, state, due_at, was: "sending" }
     }
 }

@@ -16,6 +16,7 @@ mod dockerfile;
 mod documents;
 mod fuzz;
 mod http;
+mod lanes;
 mod licences;
 mod orders;
 mod process;
