@@ -17,8 +17,11 @@ use tokio::sync::watch;
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a lane waits after the database failed it.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a lane leaves the database alone after it took out what it had to put back: the lines
+/// of some hosts are full, and move on meanwhile.
+const PUT_BACK_PAUSE: Duration = Duration::from_millis(100);
 /// The most taken at one time.
-const TAKE_MAX: usize = 256;
+const TAKE_MAX: usize = 512;
 
 /// What a lane does: where its work comes from and how a piece of it is done.
 #[async_trait]
@@ -45,6 +48,7 @@ pub(super) struct Lane<E: Errand> {
     crew: Arc<Crew<E>>,
     stopped: watch::Receiver<bool>,
     next_look: Instant,
+    no_look_before: Instant,
     /// The last look into the database found something: now it is the line's turn.
     line_first: bool,
 }
@@ -58,13 +62,14 @@ struct Crew<E: Errand> {
 impl<E: Errand> Lane<E> {
     pub(super) fn new(errand: E, at_once: usize, stopped: watch::Receiver<bool>) -> Self {
         let crew = Arc::new(Crew { errand, places: Places::new(at_once) });
-        Self { crew, stopped, next_look: Instant::now(), line_first: false }
+        let now = Instant::now();
+        Self { crew, stopped, next_look: now, no_look_before: now, line_first: false }
     }
 
     /// Works until the stop, gives back what stands in line and waits for what is under way.
     pub(super) async fn run(mut self) {
         while !*self.stopped.borrow() {
-            let most = self.crew.places.free().min(TAKE_MAX);
+            let most = self.crew.places.room().min(TAKE_MAX);
             if most == 0 {
                 self.wait_for_a_place().await;
                 continue;
@@ -75,8 +80,13 @@ impl<E: Errand> Lane<E> {
                 continue;
             }
             let now = Instant::now();
+            let mut kept_all = true;
             for piece in pieces {
-                begin(&self.crew, piece, now);
+                kept_all &= begin(&self.crew, piece, now);
+            }
+            if !kept_all {
+                self.no_look_before = now + PUT_BACK_PAUSE;
+                self.next_look = self.next_look.max(self.no_look_before);
             }
         }
         let in_line = self.crew.places.close();
@@ -104,8 +114,11 @@ impl<E: Errand> Lane<E> {
     /// Claims due work from the database, when it is time to look or something was left there.
     async fn look(&mut self, most: usize) -> Vec<E::Piece> {
         let errand = &self.crew.errand;
-        let due = Instant::now() >= self.next_look;
-        if most == 0 || !(errand.handover().take_left() || due) {
+        let now = Instant::now();
+        if most == 0 || now < self.no_look_before {
+            return Vec::new();
+        }
+        if !errand.handover().take_left() && now < self.next_look {
             return Vec::new();
         }
         self.next_look = Instant::now() + LOOK_INTERVAL;
@@ -144,18 +157,23 @@ impl<E: Errand> Lane<E> {
     }
 }
 
-/// Finds out where a piece belongs, and begins it if it may.
-fn begin<E: Errand>(crew: &Arc<Crew<E>>, piece: E::Piece, now: Instant) {
+/// Finds out where a piece belongs, and begins it if it may. Answers whether it was kept: the rest
+/// goes back to the database.
+fn begin<E: Errand>(crew: &Arc<Crew<E>>, piece: E::Piece, now: Instant) -> bool {
     let host = crew.errand.host(&piece);
     match crew.places.admit(host.as_ref(), piece, now) {
-        Admission::Begin(piece) => spawn(crew, piece, host),
-        Admission::InLine => {}
+        Admission::Begin(piece) => {
+            spawn(crew, piece, host);
+            true
+        }
+        Admission::InLine => true,
         Admission::Later(piece, pause) => {
             let crew = Arc::clone(crew);
             tokio::spawn(async move {
                 crew.postpone(piece, pause).await;
                 crew.places.leave();
             });
+            false
         }
     }
 }
@@ -363,8 +381,8 @@ mod tests {
     async fn healthy_hosts_go_on_while_another_hangs() {
         let hanging = (6000..6400).collect::<Vec<_>>();
         let mut play = play(200, hanging);
-        // More than they can begin at once, and no more than their lines hold.
-        for piece in (7..11).flat_map(|host| host * 1000..host * 1000 + 25) {
+        // No more for each than its line holds.
+        for piece in (10..20).flat_map(|host| host * 1000..host * 1000 + 10) {
             play.fake.0.handover.reserve().unwrap().fill(piece);
         }
         play.fake.0.may_end.add_permits(100);
@@ -381,7 +399,8 @@ mod tests {
         play.fake.0.hang_over.add_permits(FIRST);
         play.lane.await.unwrap();
         let postponed = play.fake.0.postponed.lock().unwrap();
-        assert_eq!(postponed.len(), 400 - FIRST, "none was begun in vain, none is lost");
+        let untouched = play.fake.0.in_database.lock().unwrap().len();
+        assert_eq!(postponed.len() + untouched, 400 - FIRST, "none is lost or begun in vain");
         let in_line = postponed.iter().filter(|(_, pause)| pause.is_zero()).count();
         assert_eq!(in_line, 4 * FIRST, "the rest came back to the database with a pause");
     }

@@ -4,15 +4,18 @@
 //! are shared by many. What is not bound to a host only needs a place.
 
 use super::window::Window;
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How many pieces may wait in all lines together.
-const LINES_MAX: usize = 4096;
+/// How many pieces may wait in all lines together; those of slow hosts only up to the half. Then
+/// what fills the lines is soon served, and the lane may wait for it.
+const LINES_MAX: usize = 8192;
+
+/// When so many hosts are remembered, the idle ones are forgotten.
+const HOSTS_MAX: usize = 1024;
 
 /// What becomes of a piece of work.
 #[derive(PartialEq, Eq, Debug)]
@@ -37,7 +40,6 @@ struct Floor<H, P> {
     /// May pass `all` by a few, when a line moves between a look at what is free and its use.
     taken: usize,
     in_line: usize,
-    /// Only hosts that something is under way for.
     hosts: HashMap<H, HostLine<P>>,
     closed: bool,
 }
@@ -56,17 +58,17 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
         Self { floor: Mutex::new(floor), freed: Notify::new() }
     }
 
-    /// How many places are free: so many pieces may be admitted.
-    pub(super) fn free(&self) -> usize {
-        self.floor().free()
+    /// How many pieces may be admitted now, each to a place or to a line.
+    pub(super) fn room(&self) -> usize {
+        self.floor().room()
     }
 
-    /// Waits until a place was freed after all were taken, or the last one was.
+    /// Waits until there is room again, or every place is free.
     pub(super) async fn freed(&self) {
         self.freed.notified().await;
     }
 
-    /// Admits a piece; no more than were free.
+    /// Admits a piece; no more than there was room for.
     pub(super) fn admit(&self, host: Option<&H>, piece: P, now: Instant) -> Admission<P> {
         let mut floor = self.floor();
         let free = floor.free();
@@ -75,13 +77,17 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
             *taken += 1;
             return Admission::Begin(piece);
         };
+        if hosts.len() >= HOSTS_MAX && !hosts.contains_key(host) {
+            hosts.retain(|_, line| line.under_way > 0);
+        }
         let line = hosts.entry(host.clone()).or_insert_with(HostLine::new);
         if line.waiting.is_empty() && line.may_begin(free) {
             line.under_way += 1;
             *taken += 1;
             return Admission::Begin(piece);
         }
-        if line.waiting.len() < line.window.line() && *in_line < LINES_MAX {
+        let lines_max = if line.window.is_quick() { LINES_MAX } else { LINES_MAX / 2 };
+        if line.waiting.len() < line.window.line() && *in_line < lines_max {
             line.waiting.push_back(piece);
             *in_line += 1;
             return Admission::InLine;
@@ -94,34 +100,19 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
     /// Gives back a place that was taken without a host, or to give a piece back.
     pub(super) fn leave(&self) {
         let mut floor = self.floor();
-        self.free_one(&mut floor);
+        let had_room = floor.room() > 0;
+        floor.taken -= 1;
+        self.tell(&floor, had_room);
     }
 
     /// Gives back the place of a host's piece and answers what begins instead, with places of its
     /// own. `took`: how long the host took, if it was asked.
     pub(super) fn leave_host(&self, host: &H, took: Option<Duration>) -> Vec<P> {
         let mut floor = self.floor();
-        self.free_one(&mut floor);
-        let Floor { all, taken, in_line, hosts, closed } = &mut *floor;
-        let Entry::Occupied(mut entry) = hosts.entry(host.clone()) else {
-            return Vec::new();
-        };
-        let line = entry.get_mut();
-        line.under_way -= 1;
-        if let Some(took) = took {
-            line.window.learn(took, !line.waiting.is_empty());
-        }
-        let mut next = Vec::new();
-        while !*closed && line.may_begin(all.saturating_sub(*taken)) {
-            let Some(piece) = line.waiting.pop_front() else { break };
-            line.under_way += 1;
-            *taken += 1;
-            *in_line -= 1;
-            next.push(piece);
-        }
-        if line.under_way == 0 {
-            entry.remove();
-        }
+        let had_room = floor.room() > 0;
+        floor.taken -= 1;
+        let next = floor.call_next(host, took);
+        self.tell(&floor, had_room);
         next
     }
 
@@ -140,10 +131,9 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
         }
     }
 
-    fn free_one(&self, floor: &mut Floor<H, P>) {
-        floor.taken -= 1;
-        // Nobody waits for the others.
-        if floor.free() == 1 || floor.taken == 0 {
+    /// Wakes the lane, but not for what it does not wait for.
+    fn tell(&self, floor: &Floor<H, P>, had_room: bool) {
+        if floor.taken == 0 || (!had_room && floor.room() > 0) {
             self.freed.notify_one();
         }
     }
@@ -153,9 +143,36 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
     }
 }
 
-impl<H, P> Floor<H, P> {
+impl<H: Clone + Eq + Hash, P> Floor<H, P> {
     fn free(&self) -> usize {
         self.all.saturating_sub(self.taken)
+    }
+
+    fn room(&self) -> usize {
+        self.free().min(LINES_MAX.saturating_sub(self.in_line))
+    }
+
+    fn call_next(&mut self, host: &H, took: Option<Duration>) -> Vec<P> {
+        let Self { all, taken, in_line, hosts, closed } = self;
+        let Some(line) = hosts.get_mut(host) else {
+            return Vec::new();
+        };
+        line.under_way -= 1;
+        if let Some(took) = took {
+            line.window.learn(took, !line.waiting.is_empty());
+        }
+        let mut next = Vec::new();
+        while !*closed && line.may_begin(all.saturating_sub(*taken)) {
+            let Some(piece) = line.waiting.pop_front() else { break };
+            line.under_way += 1;
+            *taken += 1;
+            *in_line -= 1;
+            next.push(piece);
+        }
+        if line.under_way == 0 {
+            line.window.end_bookings();
+        }
+        next
     }
 }
 
@@ -200,7 +217,7 @@ mod tests {
         let places = Places::new(1000);
         assert_eq!(admit(&places, 1, 100), (FIRST, 4 * FIRST, 100 - 5 * FIRST));
         assert_eq!(admit(&places, 2, 1), (1, 0, 0), "another host is not concerned");
-        assert_eq!(places.free(), 1000 - FIRST - 1);
+        assert_eq!(places.floor().free(), 1000 - FIRST - 1);
     }
 
     #[test]
@@ -209,7 +226,7 @@ mod tests {
         let begun: Vec<_> = (0..8).map(|host| admit(&places, host, 100).0).collect();
         assert_eq!(begun[..4], [FIRST; 4]);
         assert!(begun[4..].is_sorted_by(|one, next| one > next), "{begun:?}");
-        assert!(places.free() > 0, "there is room for one more");
+        assert!(places.floor().free() > 0, "there is room for one more");
     }
 
     #[test]
@@ -222,7 +239,7 @@ mod tests {
             [17, 18],
             "one instead, and one more for a far host"
         );
-        assert_eq!(places.free(), 1000 - FIRST - 1);
+        assert_eq!(places.floor().free(), 1000 - FIRST - 1);
     }
 
     #[test]
@@ -235,23 +252,27 @@ mod tests {
             under_way = under_way - 1 + next;
             called += next;
         }
-        assert_eq!((called, places.free()), (in_line, 1000));
+        assert_eq!((called, places.floor().free()), (in_line, 1000));
     }
 
     #[test]
-    fn an_idle_host_is_forgotten() {
-        let places = Places::new(1000);
-        admit(&places, 1, 1);
-        assert_eq!(places.floor().hosts.len(), 1);
-        assert!(places.leave_host(&1, LATE).is_empty());
-        assert!(places.floor().hosts.is_empty());
+    fn idle_hosts_are_forgotten_when_they_are_many() {
+        let places = Places::new(10_000);
+        for host in 0..3000 {
+            admit(&places, host, 1);
+            places.leave_host(&host, LATE);
+        }
+        assert!(places.floor().hosts.len() <= HOSTS_MAX);
     }
 
     #[test]
     fn memory_is_bounded_over_all_hosts() {
         let places = Places::new(100_000);
-        let in_line: usize = (0..200).map(|host| admit(&places, host, 100).1).sum();
-        assert_eq!(in_line, LINES_MAX);
+        let in_line: usize = (0..1000).map(|host| admit(&places, host, 100).1).sum();
+        assert_eq!(in_line, LINES_MAX / 2, "unknown hosts leave the other half to quick ones");
+        assert!(places.leave_host(&0, FAR).len() <= 2);
+        let in_line: usize = (0..50).map(|_| admit(&places, 0, 1000).1).sum();
+        assert!(in_line < LINES_MAX / 2 && places.room() > 0);
     }
 
     #[tokio::test]
@@ -271,8 +292,8 @@ mod tests {
         let now = Instant::now();
         assert_eq!(places.admit(None, 1, now), Admission::Begin(1));
         assert_eq!(places.admit(None, 2, now), Admission::Begin(2));
-        assert_eq!(places.free(), 0);
+        assert_eq!(places.floor().free(), 0);
         places.leave();
-        assert_eq!(places.free(), 1);
+        assert_eq!(places.floor().free(), 1);
     }
 }

@@ -13,10 +13,10 @@ const NEAR: Duration = Duration::from_millis(10);
 /// Slower than this hangs. Below the client's limit for connecting, so that a host which swallows
 /// connections counts too.
 const HANGING: Duration = Duration::from_secs(4);
-/// How much may wait in memory for each place.
-const LINE_PER_PLACE: usize = 4;
-/// What a host is thought to take that has not answered yet.
-const GUESS: Duration = Duration::from_secs(1);
+/// What a host can serve in this time may wait in memory, and never less than one for each place.
+const LINE_LASTS: Duration = Duration::from_secs(1);
+/// What a host is thought to take that has not answered yet; a quick one takes less.
+const GUESS: Duration = Duration::from_millis(250);
 /// The pauses of what must wait in the database.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_mins(15);
@@ -43,7 +43,14 @@ impl Window {
 
     /// How many pieces may wait in memory meanwhile.
     pub(super) fn line(&self) -> usize {
-        self.places * LINE_PER_PLACE
+        let takes = self.takes.as_micros().clamp(1, LINE_LASTS.as_micros());
+        let rounds = LINE_LASTS.as_micros() / takes;
+        self.places.saturating_mul(usize::try_from(rounds).unwrap_or(usize::MAX))
+    }
+
+    /// Whether the host is known to answer soon.
+    pub(super) fn is_quick(&self) -> bool {
+        self.takes < GUESS
     }
 
     /// Learns from an attempt that took this long. `more_waits`: a larger window would be used.
@@ -62,11 +69,16 @@ impl Window {
     /// can have served those before it, so that few are looked at in vain.
     pub(super) fn book(&mut self, now: Instant) -> Duration {
         let each = self.takes / u32::try_from(self.places).unwrap_or(u32::MAX);
-        let line_ends = now + self.takes * u32::try_from(LINE_PER_PLACE).unwrap_or(u32::MAX);
+        let line_ends = now + self.takes.max(LINE_LASTS);
         let turn = self.booked_until.map_or(line_ends, |until| until.max(line_ends)) + each;
         let turn = turn.clamp(now + PAUSE_MIN, now + PAUSE_MAX);
         self.booked_until = Some(turn);
         turn - now
+    }
+
+    /// The host has nothing to do: what comes next need not queue behind what was booked.
+    pub(super) fn end_bookings(&mut self) {
+        self.booked_until = None;
     }
 }
 
