@@ -33,6 +33,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long running requests may take after a stop was asked for.
 const STOP_SECONDS: u64 = 10;
+/// As many open files as clients and receivers could want, if the system allows them.
+const OPEN_FILES: u64 = 65_536;
 /// Requests are light, and most of the work is the writer's and the database's.
 const HTTP_THREADS: usize = 2;
 
@@ -88,6 +90,7 @@ impl App {
         // Another part of the process may have installed it; any provider will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let metrics = telemetry::start_metrics();
+        raise_open_files();
         let store = Store::open_with(&settings.location, extras.commits).await;
         let store = Arc::new(store.context("cannot open the database")?);
         let host = settings
@@ -167,6 +170,14 @@ impl App {
     }
 }
 
+/// Clients and receivers each take an open file, and the usual limit is for a person's shell.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(OPEN_FILES) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+}
+
 fn build_gateway(
     settings: &Settings,
     start: &Start,
@@ -188,6 +199,7 @@ fn build_gateway(
         entropy: start.entropy.clone(),
         egress: Arc::new(client),
         callback_wording: mapi::callback::word,
+        answer_timeout: settings.answer_timeout,
         acquirer_timeout: settings.acquirer_timeout,
     };
     Ok(Gateway::new(parts))

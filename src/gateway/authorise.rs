@@ -61,6 +61,14 @@ impl Gateway {
         Ok(jobs.into_iter().map(|job| Work { job, leased_until, known: None }).collect())
     }
 
+    /// Gives back a step that nobody began.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away: then the lease runs its time.
+    pub async fn give_back_work(&self, work: &Work) -> Result<(), Failure> {
+        Ok(self.store().give_back_job(work.job.id, work.job.claims).await?)
+    }
+
     /// How long a claimed job belongs to its worker.
     pub(super) fn job_lease(&self) -> Millis {
         2 * self.acquirer_timeout() + LEASE_MARGIN
@@ -102,7 +110,7 @@ impl Gateway {
 
     async fn record(&self, order: Order, event: Event, job: Job) -> Result<(), Failure> {
         let (id, now) = (order.id, self.clock().now());
-        tracing::info!(order = %id, step = ?job.step, outcome = ?event, "step taken");
+        tracing::debug!(order = %id, step = ?job.step, outcome = ?event, "step taken");
         let change = transition::apply(order, event, now)
             .map_err(|illegal| Failure::Internal(illegal.to_string()))?;
         let notice = self.notice_of(&change.order).await?;

@@ -1,10 +1,12 @@
 //! Delivering callbacks from the outbox: at least once, until the receiver answers 200.
 
+use super::receiver::Receiver;
 use super::{Failure, Gateway};
 use crate::payment::notice::{Attempt, Notice};
 use crate::payment::order::Order;
 use crate::payment::{Millis, SECOND};
 use crate::store::{DueNotice, NoticeResult};
+use std::time::{Duration, Instant};
 
 /// How long a claimed callback belongs to its worker. Longer than an attempt may take.
 pub(super) const NOTICE_LEASE: Millis = 60 * SECOND;
@@ -36,6 +38,12 @@ impl Delivery {
         let due = DueNotice { notice, attempts: 1 };
         Self { due, leased_until, order: Some(order.clone()) }
     }
+
+    /// Who is to receive it.
+    #[must_use]
+    pub fn receiver(&self) -> Receiver {
+        Receiver::at(&self.due.notice.url)
+    }
 }
 
 impl Gateway {
@@ -50,40 +58,53 @@ impl Gateway {
         Ok(due.into_iter().map(|due| Delivery { due, leased_until, order: None }).collect())
     }
 
-    /// Makes one attempt to deliver a callback and records what came of it.
+    /// Makes one attempt to deliver a callback and records what came of it. Answers how long the
+    /// receiver took, `None` when it was not asked.
     ///
     /// # Errors
     /// `Unavailable` when the database is away: then the attempt is made again.
-    pub async fn deliver(&self, delivery: Delivery) -> Result<(), Failure> {
+    pub async fn deliver(&self, delivery: Delivery) -> Result<Option<Duration>, Failure> {
         let Delivery { due, leased_until, order } = delivery;
         let now = self.clock().now();
         if now + ATTEMPT_MAX > leased_until {
             // It waited too long in memory; the next owner makes this attempt.
-            return self.give_back_delivery(&due, now).await;
+            return self.note(&due, Attempt::NotMade(now)).await.map(|()| None);
         }
         let address = match self.prepare(&due.notice, order).await {
             Ok(address) => address,
             Err(failure) => {
                 // The receiver was not asked, so the attempt does not count.
-                self.give_back_delivery(&due, now + OWN_FAULT_PAUSE).await?;
+                self.note(&due, Attempt::NotMade(now + OWN_FAULT_PAUSE)).await?;
                 return Err(failure);
             }
         };
-        let DueNotice { notice, attempts } = due;
+        let DueNotice { notice, attempts } = &due;
+        let begun = Instant::now();
         let sent = match &address {
             Ok(address) => self.parts.egress.get(address).await,
             Err(why) => Err(why.clone()),
         };
-        let attempt = Attempt::judge(sent.is_ok(), attempts, self.clock().now());
+        let took = begun.elapsed();
+        let attempt = Attempt::judge(sent.is_ok(), *attempts, self.clock().now());
         match sent {
-            Ok(()) => tracing::info!(order = %notice.order, attempts, "callback delivered"),
+            Ok(()) => tracing::debug!(order = %notice.order, attempts, "callback delivered"),
             Err(why) => {
                 tracing::warn!(order = %notice.order, attempts, why, next = ?attempt, "callback failed");
             }
         }
         metrics::counter!("tillgate_callback_attempts_total", "outcome" => outcome(attempt))
             .increment(1);
-        Ok(self.store().note_attempt(NoticeResult { id: notice.id, attempts, attempt }).await?)
+        self.note(&due, attempt).await?;
+        Ok(Some(took))
+    }
+
+    /// Gives back a callback that nobody tried to deliver, to be tried after `pause`.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away: then the lease runs its time.
+    pub async fn postpone(&self, delivery: &Delivery, pause: Duration) -> Result<(), Failure> {
+        let pause = Millis::try_from(pause.as_millis()).unwrap_or(Millis::MAX / 4);
+        self.note(&delivery.due, Attempt::NotMade(self.clock().now() + pause)).await
     }
 
     async fn prepare(
@@ -98,13 +119,10 @@ impl Gateway {
         self.address(notice, &order).await
     }
 
-    /// Gives back an attempt that was not made.
-    pub(super) async fn give_back_delivery(
-        &self,
-        due: &DueNotice,
-        due_at: Millis,
-    ) -> Result<(), Failure> {
-        Ok(self.store().give_back_notice(due.notice.id, due.attempts, due_at).await?)
+    /// Records what came of a claimed callback.
+    async fn note(&self, due: &DueNotice, attempt: Attempt) -> Result<(), Failure> {
+        let result = NoticeResult { id: due.notice.id, attempts: due.attempts, attempt };
+        Ok(self.store().note_attempt(result).await?)
     }
 
     /// The callback that the order owes as it now is, if any.
@@ -138,5 +156,6 @@ fn outcome(attempt: Attempt) -> &'static str {
         Attempt::Delivered => "delivered",
         Attempt::RetryAt(_) => "retried",
         Attempt::GivenUp => "given_up",
+        Attempt::NotMade(_) => "not_made",
     }
 }

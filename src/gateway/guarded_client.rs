@@ -31,7 +31,9 @@ impl GuardedClient {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
-            .pool_max_idle_per_host(64)
+            // As many as the workers have under way: a connection that is closed for want of room
+            // in the pool must be opened again.
+            .pool_max_idle_per_host(usize::MAX)
             .user_agent(concat!("tillgate/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(GuardedResolver(rules)))
             .build()?;

@@ -13,6 +13,7 @@ mod guarded_client;
 mod handover;
 mod keys;
 mod nonce_book;
+mod receiver;
 mod registry;
 mod submit;
 mod sweep;
@@ -25,6 +26,7 @@ pub use guarded_client::GuardedClient;
 pub use handover::Handover;
 pub use keys::Keys;
 pub use nonce_book::NonceBook;
+pub use receiver::Receiver;
 pub use registry::Merchant;
 pub use submit::{Accepted, CallbackUrl, Intent};
 pub use sweep::Swept;
@@ -36,6 +38,7 @@ use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
 use card_vault::{CardVault, Surroundings};
+use futures_util::future::try_join_all;
 use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +59,9 @@ pub struct Parts {
     pub callback_wording: CallbackWording,
     /// How long an acquirer may take before its answer counts as lost.
     pub acquirer_timeout: Duration,
+    /// How long a merchant waits at most. What takes longer goes on without an answer, and the
+    /// same request again is told what came of it.
+    pub answer_timeout: Duration,
 }
 
 /// The payment core behind all doors.
@@ -145,12 +151,10 @@ impl Gateway {
     /// # Errors
     /// `Unavailable` when the database is away: then the leases run their time.
     pub async fn give_back(&self) -> Result<(), Failure> {
-        for work in self.jobs.take(usize::MAX) {
-            self.store().give_back_job(work.job.id, work.job.claims).await?;
-        }
-        for delivery in self.callbacks.take(usize::MAX) {
-            self.give_back_delivery(&delivery.due, 0).await?;
-        }
+        // All at once: they share a few commits.
+        let (jobs, callbacks) = (self.jobs.take(usize::MAX), self.callbacks.take(usize::MAX));
+        try_join_all(jobs.iter().map(|work| self.give_back_work(work))).await?;
+        try_join_all(callbacks.iter().map(|one| self.postpone(one, Duration::ZERO))).await?;
         Ok(())
     }
 

@@ -20,12 +20,7 @@ use crate::payment::{Millis, transition};
 use crate::store::{Acceptance, NewOrder, NonceMark, PhoneSeen};
 use chrono::{DateTime, Datelike};
 use std::sync::Arc;
-use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// How long a merchant waits at most. What takes longer goes on without an answer, and the same
-/// request again is told what came of it.
-const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// What a merchant asks for, in the gateway's own words. The door has checked who it is.
 pub struct Intent {
@@ -83,7 +78,7 @@ impl Gateway {
         // leave an order half handed over.
         let gateway = Arc::clone(self);
         let task = tokio::spawn(async move { gateway.submit_to_the_end(intent).await });
-        match tokio::time::timeout(ANSWER_MAX, task).await {
+        match tokio::time::timeout(self.parts.answer_timeout, task).await {
             Ok(result) => result.unwrap_or_else(|error| Err(Failure::Internal(error.to_string()))),
             Err(_) => Err(Failure::Unavailable("the database takes too long".to_owned())),
         }

@@ -86,6 +86,8 @@ pub enum Attempt {
     RetryAt(Millis),
     /// The last attempt failed; the notice is kept but not sent again by itself.
     GivenUp,
+    /// The receiver was not asked: due again at this time, and it does not count.
+    NotMade(Millis),
 }
 
 impl Attempt {

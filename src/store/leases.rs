@@ -5,21 +5,17 @@
 use super::connection::Connection;
 use super::sql::sql;
 use super::{Store, StoreError};
-use crate::payment::Millis;
-use crate::payment::ids::{JobId, NoticeId};
+use crate::payment::ids::JobId;
 
 const RELEASE: [&str; 2] = [
     "UPDATE jobs SET due_at = 0 WHERE tries > 0",
     "UPDATE notices SET due_at = 0 WHERE due_at IS NOT NULL AND state = 'sending'",
 ];
 
-/// Each names the claim it belongs to and ends it, so that a repeat matches nothing.
+/// Names the claim it belongs to and ends it, so that a repeat matches nothing.
 const GIVE_BACK_JOB: &str = "\
     UPDATE jobs SET due_at = 0, tries = tries - 1, claims = claims + 1 \
     WHERE id = $1 AND claims = $2";
-const GIVE_BACK_NOTICE: &str = "\
-    UPDATE notices SET due_at = $3, attempts = attempts - 1, state = 'waiting' \
-    WHERE id = $1 AND attempts = $2 AND state = 'sending'";
 
 impl Store {
     /// Gives back a claimed job on which nothing was done.
@@ -28,20 +24,6 @@ impl Store {
     /// When the database cannot be written; then the lease runs its time.
     pub async fn give_back_job(&self, id: JobId, claims: u32) -> Result<(), StoreError> {
         let statement = sql(GIVE_BACK_JOB).bind(id.0).bind(i64::from(claims));
-        self.change(vec![statement]).await.map(drop)
-    }
-
-    /// Gives back a claimed notice that nobody tried to deliver, to be tried from `due_at` on.
-    ///
-    /// # Errors
-    /// When the database cannot be written; then the lease runs its time.
-    pub async fn give_back_notice(
-        &self,
-        id: NoticeId,
-        attempts: u32,
-        due_at: Millis,
-    ) -> Result<(), StoreError> {
-        let statement = sql(GIVE_BACK_NOTICE).bind(id.0).bind(i64::from(attempts)).bind(due_at);
         self.change(vec![statement]).await.map(drop)
     }
 }

@@ -131,11 +131,26 @@ impl<'a> NoticeRow<'a> {
     }
 }
 
-/// What an attempt to deliver leaves behind: the notice's new state, and when it is due again.
-pub(super) fn noted(note: &NoticeResult) -> (&'static str, Option<Millis>) {
-    match note.attempt {
-        Attempt::Delivered => ("delivered", None),
-        Attempt::RetryAt(due_at) => ("waiting", Some(due_at)),
-        Attempt::GivenUp => ("dead", None),
+/// What an attempt to deliver leaves behind.
+pub(super) struct NoteRow {
+    pub(super) id: i64,
+    /// The attempt that it is about.
+    pub(super) attempts: i64,
+    /// How many of the attempts count.
+    pub(super) made: i64,
+    pub(super) state: &'static str,
+    pub(super) due_at: Option<Millis>,
+}
+
+impl NoteRow {
+    pub(super) fn of(note: &NoticeResult) -> Self {
+        let (state, due_at) = match note.attempt {
+            Attempt::Delivered => ("delivered", None),
+            Attempt::RetryAt(due_at) | Attempt::NotMade(due_at) => ("waiting", Some(due_at)),
+            Attempt::GivenUp => ("dead", None),
+        };
+        let attempts = i64::from(note.attempts);
+        let made = attempts - i64::from(matches!(note.attempt, Attempt::NotMade(_)));
+        Self { id: note.id.0, attempts, made, state, due_at }
     }
 }

@@ -19,6 +19,7 @@ mod documents;
 mod effort;
 mod fuzz;
 mod http;
+mod lanes;
 mod licences;
 mod orders;
 mod process;

@@ -287,6 +287,10 @@ async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_chan
         note(1, Attempt::RetryAt(500)).await;
         assert_eq!(claim(499).await, []);
         assert_eq!(claim(500).await[0].attempts, 2);
+        note(2, Attempt::NotMade(700)).await;
+        note(2, Attempt::NotMade(900)).await;
+        assert_eq!(claim(699).await, []);
+        assert_eq!(claim(700).await[0].attempts, 2, "what was not made does not count");
         // The first worker reports late; the second attempt is under way and stays leased.
         note(1, Attempt::GivenUp).await;
         assert_eq!(shelf.first.notices_of(order.id).await.unwrap()[0].state, "sending");

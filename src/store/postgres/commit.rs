@@ -6,7 +6,7 @@ use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge_batch};
 use crate::store::notices::{CLAIM_NOTICES, DueNotice};
-use crate::store::rows::{JobRow, NoticeRow, OrderRow, json, noted};
+use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
 use crate::store::writer::{Advance, NewOrder, NoticeResult};
 use crate::store::{StoreError, corrupt, readable};
@@ -88,10 +88,10 @@ const INSERT_NOTICES: &str = "\
 /// The state that a notice must have is a value, because PostgreSQL would plan a young table's
 /// constant as a walk through all notices.
 const NOTE_ATTEMPTS: &str = "\
-    UPDATE notices SET state = r.state, due_at = r.due_at \
-    FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) \
-         AS r(id, attempts, state, due_at) \
-    WHERE notices.id = r.id AND notices.attempts = r.attempts AND notices.state = $5";
+    UPDATE notices SET state = r.state, due_at = r.due_at, attempts = r.made \
+    FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) \
+         AS r(id, attempts, state, due_at, made) \
+    WHERE notices.id = r.id AND notices.attempts = r.attempts AND notices.state = $6";
 
 /// Writes a batch into the open transaction. `None` when something was not as it was taken to be,
 /// because nobody looked, or because another instance was faster: then nothing may be committed.
@@ -306,15 +306,16 @@ async fn note_attempts(
     connection: &mut PgConnection,
     notes: impl Iterator<Item = &NoticeResult>,
 ) -> Result<(), StoreError> {
-    let notes: Vec<_> = notes.collect();
+    let notes: Vec<_> = notes.map(NoteRow::of).collect();
     if notes.is_empty() {
         return Ok(());
     }
     sqlx::query(NOTE_ATTEMPTS)
-        .bind(column(&notes, |note| note.id.0))
-        .bind(column(&notes, |note| i64::from(note.attempts)))
-        .bind(column(&notes, |note| noted(note).0))
-        .bind(column(&notes, |note| noted(note).1))
+        .bind(column(&notes, |note| note.id))
+        .bind(column(&notes, |note| note.attempts))
+        .bind(column(&notes, |note| note.state))
+        .bind(column(&notes, |note| note.due_at))
+        .bind(column(&notes, |note| note.made))
         .bind("sending")
         .execute(connection)
         .await?;

@@ -6,7 +6,7 @@ use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge};
 use crate::store::notices::{CLAIM_NOTICES, DueNotice};
-use crate::store::rows::{JobRow, NoticeRow, OrderRow, json, noted};
+use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
 use crate::store::writer::{Acceptance, Advance, NewOrder, NoticeResult};
 use crate::store::{StoreError, readable};
@@ -45,7 +45,7 @@ const INSERT_NOTICE: &str = "\
            created_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const NOTE_ATTEMPT: &str = "\
-    UPDATE notices SET state = ?3, due_at = ?4 \
+    UPDATE notices SET state = ?3, due_at = ?4, attempts = ?5 \
     WHERE id = ?1 AND attempts = ?2 AND state = 'sending'";
 
 /// Writes a batch into the open transaction.
@@ -172,8 +172,8 @@ fn insert_notice(session: &Session<'_>, row: Option<NoticeRow<'_>>) -> Result<()
 }
 
 fn note_attempt(session: &Session<'_>, note: &NoticeResult) -> Result<(), StoreError> {
-    let (state, due_at) = noted(note);
-    session.execute(NOTE_ATTEMPT, (note.id.0, note.attempts, state, due_at)).map(drop)
+    let NoteRow { id, attempts, made, state, due_at } = NoteRow::of(note);
+    session.execute(NOTE_ATTEMPT, (id, attempts, state, due_at, made)).map(drop)
 }
 
 fn claimed(

@@ -74,7 +74,7 @@ impl Staff {
     fn deliver_one(&self, delivery: tillgate::gateway::Delivery) {
         self.notebook.write(|| format!("delivers {:?}", delivery.due));
         let gateway = Arc::clone(&self.gateway);
-        self.employ("a delivery", async move { gateway.deliver(delivery).await });
+        self.employ("a delivery", async move { gateway.deliver(delivery).await.map(drop) });
     }
 
     pub fn sweep(&self) {
