@@ -44,6 +44,8 @@ pub struct Start {
     pub workers: bool,
     /// The sandbox merchant's login, where the sandbox is to be had over HTTP too.
     pub sandbox_login: Option<String>,
+    /// The acquirer, where it is another than the settings choose.
+    pub acquirer: Option<Arc<dyn Acquirer>>,
 }
 
 /// The running program.
@@ -163,9 +165,10 @@ fn build_gateway(
     store: &Arc<Store>,
     host: Option<&Arc<SandboxHost>>,
 ) -> anyhow::Result<Gateway> {
-    let acquirer: Arc<dyn Acquirer> = match host {
-        Some(host) => Arc::<SandboxHost>::clone(host),
-        None => Arc::new(Unplugged),
+    let acquirer: Arc<dyn Acquirer> = match (&start.acquirer, host) {
+        (Some(acquirer), _) => Arc::clone(acquirer),
+        (None, Some(host)) => Arc::<SandboxHost>::clone(host),
+        (None, None) => Arc::new(Unplugged),
     };
     let rules = EgressRules { allow_private: settings.allow_private_callbacks };
     let client = GuardedClient::new(rules).context("cannot set up the client for callbacks")?;

@@ -84,6 +84,7 @@ pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
         entropy: entropy.clone(),
         workers: true,
         sandbox_login: Some(LOGIN.to_owned()),
+        acquirer: None,
     };
     let app = App::start(settings, start).await?;
     let base_url = format!("http://{}", app.address());

@@ -33,6 +33,7 @@ pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         entropy: Entropy::system()?,
         workers: true,
         sandbox_login: None,
+        acquirer: None,
     };
     let app = App::start(settings, start).await?;
     tracing::info!(address = %app.address(), "ready");

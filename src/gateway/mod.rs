@@ -40,6 +40,10 @@ use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Serial numbers from here on were rolled. The wire has room for 48 bits, of which counting never
+/// reaches the last.
+const FIRST_ROLLED: i64 = 1 << 47;
+
 /// What the gateway is made of.
 pub struct Parts {
     pub store: Arc<Store>,
@@ -150,12 +154,14 @@ impl Gateway {
         Ok(())
     }
 
-    /// A fresh number for a request.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database gives none.
-    pub async fn next_serial(&self) -> Result<SerialNumber, Failure> {
-        Ok(self.store().next_serial().await?)
+    /// A fresh number for a request that opens no order, and so is not stored. When the database
+    /// gives none it is rolled: a full disk must not keep anybody from hearing a status.
+    pub async fn next_serial(&self) -> SerialNumber {
+        let counted = self.store().next_serial().await;
+        counted.unwrap_or_else(|_| {
+            let random = i64::from_le_bytes(self.parts.entropy.bytes());
+            SerialNumber(FIRST_ROLLED | (random & (FIRST_ROLLED - 1)))
+        })
     }
 
     /// Whether the gateway can take orders: the database answers.

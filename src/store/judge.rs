@@ -14,6 +14,12 @@ pub(super) struct Known {
     pub(super) nonce_seen: bool,
 }
 
+impl Known {
+    /// What nobody looked up, taken to be as it mostly is.
+    pub(super) const NOTHING: Self =
+        Self { order: None, last_counter: Some(i64::MIN), nonce_seen: false };
+}
+
 /// What becomes of a new order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {

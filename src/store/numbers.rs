@@ -3,10 +3,14 @@
 use super::sql::sql;
 use super::{Store, StoreError};
 use crate::payment::ids::{JobId, NoticeId, OrderId, SerialNumber};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The first number of every kind.
 const FIRST: i64 = 1001;
+
+/// How long a caller waits for a new block.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// One kind of number. A block that is not used up before a stop is lost: numbers rise, with
 /// gaps, and are spread over the instances that share a database.
@@ -26,7 +30,14 @@ impl Numbers {
         Self { name, block, left: Mutex::new(0..0) }
     }
 
+    /// The next number, soon or not at all: whoever waits for a block waits outside of every queue
+    /// that has a limit.
     pub(super) async fn next(&self, store: &Store) -> Result<i64, StoreError> {
+        let late = |_| StoreError::Busy("the database gives no numbers".to_owned());
+        tokio::time::timeout(WAIT_MAX, self.take(store)).await.map_err(late)?
+    }
+
+    async fn take(&self, store: &Store) -> Result<i64, StoreError> {
         let mut left = self.left.lock().await;
         if let Some(number) = left.next() {
             return Ok(number);

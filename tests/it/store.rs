@@ -9,7 +9,9 @@ use tillgate::payment::notice::Attempt;
 use tillgate::payment::order::Status;
 use tillgate::payment::reader::ReaderState;
 use tillgate::payment::transition::{Event, Step, apply};
-use tillgate::store::{Acceptance, Advance, JobRef, Location, NoticeResult, Store, StoreError};
+use tillgate::store::{
+    Acceptance, Advance, JobRef, Location, NoticeResult, Store, StoreError, StoredCardKey,
+};
 
 #[tokio::test]
 async fn an_order_comes_back_as_it_was_saved() {
@@ -346,4 +348,30 @@ fn locations_are_read_from_text() {
     for wrong in ["", "sqlite:", "mysql://x", "tillgate.db"] {
         assert_eq!(Location::parse(wrong), None, "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn instances_that_sweep_at_once_destroy_what_is_old_and_nothing_else() {
+    on_each(async |shelf| {
+        let key = |id, created_at| StoredCardKey { id, key_sealed: vec![7; 60], created_at };
+        for round in 0..10 {
+            shelf.first.add_card_key(&key(2 * round, 100)).await.unwrap();
+            let sweep = async |store: &Store| {
+                store.forget_nonces_before(5).await.unwrap();
+                store.destroy_card_keys_before(1000).await.unwrap()
+            };
+            // One instance makes a key of the new hour while both destroy that of the old one.
+            let young = key(2 * round + 1, 2000 + round);
+            let (one, other, added) = tokio::join!(
+                sweep(&shelf.first),
+                sweep(&shelf.second),
+                shelf.second.add_card_key(&young),
+            );
+            added.unwrap();
+            assert!(one + other >= 1, "nobody destroyed the old key");
+            assert!(shelf.first.card_key(2 * round).await.unwrap().is_none());
+            assert_eq!(shelf.database.count("card_keys").await, round + 1);
+        }
+    })
+    .await;
 }

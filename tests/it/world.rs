@@ -345,6 +345,7 @@ async fn open(
         entropy: entropy.clone(),
         workers: false,
         sandbox_login: Some("sandbox".to_owned()),
+        acquirer: None,
     };
     let app = App::start(settings, start).await.unwrap();
     let base_url = format!("http://{}", app.address());

@@ -81,6 +81,7 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
         entropy: entropy.clone(),
         workers: arguments.workers,
         sandbox_login: None,
+        acquirer: None,
     };
     let mut stop = StopSignal::listen()?;
     let app = App::start_with_door(settings, start, bare_door).await?;

@@ -23,7 +23,7 @@ pub use form::{Form, Malformed};
 pub use sale::{SaleForm, signed_fields};
 pub use status::StatusForm;
 
-use super::http::{bad_request, read_body, unavailable};
+use super::http::{bad_request, read_body};
 use crate::gateway::{Failure, Gateway, Scope};
 use crate::payment::ids::{EndpointId, GroupId, SerialNumber};
 use crate::payment::order::Kind;
@@ -216,7 +216,7 @@ async fn find(mapi: &Mapi, scope: Scope, form: &Form) -> Result<reply::Reply, Fa
     if !question.is_about(&order) {
         return Err(Refusal::OrderNotFound.into());
     }
-    Ok(question.reply(&order, mapi.gateway.next_serial().await?))
+    Ok(question.reply(&order, mapi.gateway.next_serial().await))
 }
 
 /// The merchant's name for the order, to be repeated in an answer, unless it is too long to be one.
@@ -236,10 +236,11 @@ async fn fail(
     client_orderid: Option<&str>,
     request: &HttpRequest,
 ) -> HttpResponse {
-    match mapi.gateway.next_serial().await {
-        Ok(serial) => reply::failed(failure, serial, client_orderid, request),
-        Err(_) => unavailable(),
-    }
+    let serial = match failure {
+        Failure::Refused { .. } => mapi.gateway.next_serial().await,
+        _ => NO_SERIAL,
+    };
+    reply::failed(failure, serial, client_orderid, request)
 }
 
 /// Reads the body as a form, or gives the answer to what is none.

@@ -93,25 +93,39 @@ const NOTE_ATTEMPTS: &str = "\
          AS r(id, attempts, state, due_at) \
     WHERE notices.id = r.id AND notices.attempts = r.attempts AND notices.state = $5";
 
-/// Writes a batch into the open transaction.
+/// Writes a batch into the open transaction. `None` when something was not as it was taken to be,
+/// because nobody looked, or because another instance was faster: then nothing may be committed.
 pub(super) async fn write(
     connection: &mut PgConnection,
     batch: &Batch,
-) -> Result<Results, StoreError> {
+    look_first: bool,
+) -> Result<Option<Results>, StoreError> {
     let mut results = Results::default();
     let mut notices = Vec::new();
     if !batch.accepts.is_empty() {
         let new: Vec<_> = batch.accepts.iter().map(|(row, _)| &row.new).collect();
-        let verdicts = judge_batch(new.iter().copied(), &look(connection, &new).await?);
+        let known = match look_first {
+            true => look(connection, &new).await?,
+            false => vec![Known::NOTHING; new.len()],
+        };
+        let verdicts = judge_batch(new.iter().copied(), &known);
+        if !look_first && verdicts.iter().any(|verdict| *verdict != Verdict::Write) {
+            return Ok(None);
+        }
         let fresh = batch.accepts.iter().zip(&verdicts).filter(|(_, v)| **v == Verdict::Write);
         let fresh: Vec<_> = fresh.map(|((row, _), _)| row.as_ref()).collect();
-        insert(connection, &fresh).await?;
+        if !insert(connection, &fresh).await? {
+            return Ok(None);
+        }
         notices.extend(fresh.into_iter().filter_map(|row| NoticeRow::of_new(&row.new)));
         results.accepts = verdicts.into_iter().map(Verdict::acceptance).collect();
     }
     if !batch.advances.is_empty() {
         let steps: Vec<_> = batch.advances.iter().map(|(advance, _)| advance.as_ref()).collect();
-        results.advances = save_steps(connection, &steps).await?;
+        let Some(saved) = save_steps(connection, &steps).await? else {
+            return Ok(None);
+        };
+        results.advances = saved;
         let saved = steps.into_iter().zip(&results.advances).filter(|(_, saved)| **saved);
         notices.extend(saved.filter_map(|(advance, _)| NoticeRow::of_advance(advance)));
     }
@@ -126,7 +140,7 @@ pub(super) async fn write(
         let due = claimed(connection, CLAIM_NOTICES, *claim).await?;
         results.notice_claims.push(readable(due, DueNotice::read));
     }
-    Ok(results)
+    Ok(Some(results))
 }
 
 /// One array for a column.
@@ -160,9 +174,10 @@ async fn look(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<Vec<Kn
     known.collect()
 }
 
-async fn insert(connection: &mut PgConnection, rows: &[&OrderRow]) -> Result<(), StoreError> {
+/// `false` when a nonce, a counter or an order was in the way.
+async fn insert(connection: &mut PgConnection, rows: &[&OrderRow]) -> Result<bool, StoreError> {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let new: &[&NewOrder] = &column(rows, |row| &row.new);
     let counters = highest_counters(new);
@@ -203,11 +218,7 @@ async fn insert(connection: &mut PgConnection, rows: &[&OrderRow]) -> Result<(),
         .fetch_one(connection)
         .await?;
     let written = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);
-    if written != (new.len(), counters.len(), new.len()) {
-        // Another writer was faster between our look and our write; look again.
-        return Err(StoreError::Busy("another instance took the same order".to_owned()));
-    }
-    Ok(())
+    Ok(written == (new.len(), counters.len(), new.len()))
 }
 
 /// One row for each reader, so that a statement never updates one twice; in the same order in
@@ -230,11 +241,12 @@ fn phones<'a>(new: &[&'a NewOrder]) -> Vec<&'a NewOrder> {
     new.iter().copied().filter(first).collect()
 }
 
-/// Saves the orders whose version is still the expected one, and their jobs.
+/// Saves the orders whose version is still the expected one, and their jobs. `None` when a job was
+/// claimed by somebody else meanwhile.
 async fn save_steps(
     connection: &mut PgConnection,
     steps: &[&Advance],
-) -> Result<Vec<bool>, StoreError> {
+) -> Result<Option<Vec<bool>>, StoreError> {
     // Two steps of one order in one batch: the first counts, the second is outdated.
     let mut orders = HashSet::new();
     let first: Vec<_> =
@@ -260,13 +272,12 @@ async fn save_steps(
     let mut saved = HashSet::new();
     for row in &rows {
         if count(row, 1)? != rows.len() {
-            // A job was claimed by somebody else between our look and our write; look again.
-            return Err(StoreError::Busy("another instance claimed the same job".to_owned()));
+            return Ok(None);
         }
         saved.insert(OrderId(row.try_get(0)?));
     }
     // Taken out, so that only the first step of an order finds it.
-    Ok(steps.iter().map(|step| saved.remove(&step.change.order.id)).collect())
+    Ok(Some(steps.iter().map(|step| saved.remove(&step.change.order.id)).collect()))
 }
 
 async fn insert_notices(

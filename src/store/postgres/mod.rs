@@ -113,11 +113,23 @@ impl Connection for PostgresConnection {
     }
 }
 
+/// Most orders, nonces and counters are new, so at first nothing is looked up; the statements show
+/// it if something was there before, and then it is.
 async fn commit(connection: &mut PgConnection, batch: &Batch) -> Result<Results, StoreError> {
-    let mut transaction = connection.begin().await?;
-    let results = commit::write(&mut transaction, batch).await?;
-    transaction.commit().await?;
-    Ok(results)
+    for look_first in [false, true] {
+        let mut transaction = connection.begin().await?;
+        match commit::write(&mut transaction, batch, look_first).await {
+            Ok(Some(results)) => {
+                transaction.commit().await?;
+                return Ok(results);
+            }
+            Err(StoreError::Broken(_)) if !look_first => {}
+            Err(error) => return Err(error),
+            Ok(None) => {}
+        }
+        transaction.rollback().await?;
+    }
+    Err(StoreError::Busy("another instance was faster".to_owned()))
 }
 
 /// Finds each kind of key with one statement for all keys of that kind.
