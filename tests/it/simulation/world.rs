@@ -27,6 +27,9 @@ const PATIENCE: u32 = 2_000;
 /// How often everything that is due is done, before an order is stuck.
 const ROUNDS: u32 = 200;
 
+/// The longest that anything may have to wait: the last callbacks' pause.
+const WAIT_MAX: Millis = 24 * HOUR;
+
 pub struct World {
     dice: Dice,
     time: Time,
@@ -176,6 +179,10 @@ impl World {
                 let due = self.auditor.last_seen().next_due();
                 let now = self.time.clock.now();
                 let wait = match due {
+                    Some(due) if due - now > WAIT_MAX => {
+                        self.notebook.accuse(format!("nothing is due for {} ms", due - now));
+                        return;
+                    }
                     Some(due) => (due - now).max(0),
                     None if !self.network.is_empty() => MINUTE,
                     None => break,
