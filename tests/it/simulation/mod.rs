@@ -37,7 +37,8 @@ const SEEDS: u64 = 200;
 const SEEDS_ON_FILE: u64 = 10;
 
 /// What must happen in a run beside every fault, so that a silent gap shows.
-const EVENTS: [&str; 22] = [
+const EVENTS: [&str; 23] = [
+    "weather that cleared over a gateway",
     "a crash",
     "a gateway that was stopped",
     "a start that failed",

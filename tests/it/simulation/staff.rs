@@ -99,19 +99,20 @@ impl Staff {
         task: impl Future<Output = Result<(), Failure>> + Send + 'static,
     ) {
         let shift = Shift::begin(self.clone());
+        let began_clear = self.weather.is_clear();
         tokio::spawn(async move {
             if let Err(failure) = task.await {
-                shift.staff.judge(what, &failure);
+                shift.staff.judge(what, &failure, began_clear);
             }
             drop(shift);
         });
     }
 
     /// Failures are for bad weather, and none may come of the gateway's own confusion.
-    fn judge(&self, what: &'static str, failure: &Failure) {
+    fn judge(&self, what: &'static str, failure: &Failure, began_clear: bool) {
         self.notebook.write(|| format!("{what} failed: {failure}"));
         let confused = failure.to_string().contains("cannot happen to an order");
-        if confused || self.weather.is_clear() {
+        if confused || began_clear {
             self.notebook.accuse(format!("{what} failed: {failure}"));
         }
     }
