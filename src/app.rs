@@ -8,7 +8,7 @@ use crate::doors::mapi::{self, Mapi};
 use crate::doors::ops::{self, Ops};
 use crate::doors::sandbox::{self as sandbox_door, Sandbox};
 use crate::doors::{docs, http};
-use crate::gateway::{Egress, EgressRules, Gateway, Keys, Parts};
+use crate::gateway::{EgressRules, Gateway, GuardedClient, Keys, Parts};
 use crate::sandbox::host::SandboxHost;
 use crate::sandbox::inbox::Inbox;
 use crate::sandbox::reader::Counters;
@@ -179,13 +179,14 @@ fn build_gateway(
         (None, None) => Arc::new(Unplugged),
     };
     let rules = EgressRules { allow_private: settings.allow_private_callbacks };
+    let client = GuardedClient::new(rules).context("cannot set up the client for callbacks")?;
     let parts = Parts {
         store: Arc::clone(store),
         acquirer,
         keys: Keys::derive(&settings.master_key),
         clock: start.clock.clone(),
         entropy: start.entropy.clone(),
-        egress: Egress::new(rules).context("cannot set up the client for callbacks")?,
+        egress: Arc::new(client),
         callback_wording: mapi::callback::word,
         acquirer_timeout: settings.acquirer_timeout,
     };

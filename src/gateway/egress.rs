@@ -1,18 +1,27 @@
-//! The HTTP client for addresses that strangers gave us: no redirects, no proxies, no private
-//! networks, the documented ports, and a limit on everything.
+//! The port to addresses that strangers gave us, and the rules that every way to them keeps: no
+//! private networks, the documented ports only.
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use async_trait::async_trait;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
-/// MAPI 7: an attempt connects within 5 s and ends within 30 s.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// MAPI 7: the only ports that callbacks may go to.
 const HTTP_PORTS: [u16; 2] = [80, 8080];
 const HTTPS_PORTS: [u16; 2] = [443, 8443];
+
+/// The way to the receivers of callbacks.
+#[async_trait]
+pub trait Egress: Send + Sync {
+    /// The rules it goes by.
+    fn rules(&self) -> EgressRules;
+
+    /// One GET; only the status 200 counts. The body is not read.
+    ///
+    /// # Errors
+    /// A sentence for the log: refused, unreachable, late, or another status. The receiver may
+    /// have been reached all the same.
+    async fn get(&self, address: &str) -> Result<(), String>;
+}
 
 /// Which addresses may be called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,98 +74,13 @@ impl EgressRules {
     }
 }
 
-/// The guarded client.
-pub struct Egress {
-    client: reqwest::Client,
-    rules: EgressRules,
-}
-
-impl Egress {
-    /// Builds the client.
-    ///
-    /// # Errors
-    /// When the TLS set-up fails.
-    pub fn new(rules: EgressRules) -> Result<Self, reqwest::Error> {
-        #[expect(clippy::disallowed_methods, reason = "this is the guarded client")]
-        let builder = reqwest::Client::builder();
-        let client = builder
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .pool_max_idle_per_host(64)
-            .user_agent(concat!("tillgate/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(GuardedResolver(rules)))
-            .build()?;
-        Ok(Self { client, rules })
-    }
-
-    /// The rules it goes by.
-    #[must_use]
-    pub fn rules(&self) -> EgressRules {
-        self.rules
-    }
-
-    /// One GET; only the status 200 counts. The body is not read.
-    ///
-    /// # Errors
-    /// A sentence for the log: refused, unreachable, late, or another status.
-    pub async fn get(&self, address: &str) -> Result<(), String> {
-        let url = self.rules.admit(address).map_err(|error| error.to_string())?;
-        let response = self.client.get(url).send().await;
-        let response = response.map_err(|error| describe(&error))?;
-        match response.status() {
-            reqwest::StatusCode::OK => Ok(()),
-            status => Err(format!("the receiver answered {status}")),
-        }
-    }
-}
-
-/// What went wrong, with its innermost cause but without the address, whose query names people.
-fn describe(error: &reqwest::Error) -> String {
-    let kind = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else {
-        "the exchange broke off"
-    };
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    if std::ptr::addr_eq(std::ptr::from_ref(error), std::ptr::from_ref(cause)) {
-        return kind.to_owned();
-    }
-    format!("{kind}: {cause}")
-}
-
-/// Resolves names and drops the addresses that may not be dialled, so that a name which changes
-/// its mind between check and call gains nothing.
-struct GuardedResolver(EgressRules);
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.0.allow_private;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> =
-                found.filter(|address| allow_private || is_public(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err(EgressError::PrivateHost.into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
-
 fn is_public_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let private = |suffix: &str| name == suffix[1..] || name.ends_with(suffix);
     name.contains('.') && ![".localhost", ".local", ".internal"].into_iter().any(private)
 }
 
-fn is_public(ip: IpAddr) -> bool {
+pub(super) fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
         IpAddr::V6(ip) => is_public_v6(ip),

@@ -9,6 +9,7 @@ mod card_vault;
 mod deliver;
 mod egress;
 mod enrol;
+mod guarded_client;
 mod handover;
 mod keys;
 mod nonce_book;
@@ -20,6 +21,7 @@ mod watch;
 pub use authorise::Work;
 pub use deliver::{CallbackWording, Delivery};
 pub use egress::{Egress, EgressError, EgressRules};
+pub use guarded_client::GuardedClient;
 pub use handover::Handover;
 pub use keys::Keys;
 pub use nonce_book::NonceBook;
@@ -49,7 +51,7 @@ pub struct Parts {
     pub keys: Keys,
     pub clock: Clock,
     pub entropy: Entropy,
-    pub egress: Egress,
+    pub egress: Arc<dyn Egress>,
     /// How the door words its callbacks.
     pub callback_wording: CallbackWording,
     /// How long an acquirer may take before its answer counts as lost.

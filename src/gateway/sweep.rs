@@ -2,6 +2,7 @@
 
 use super::nonce_book::{REMEMBERED, bucket_of};
 use super::{Failure, Gateway};
+use crate::payment::MINUTE;
 
 /// What one sweep removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +12,20 @@ pub struct Swept {
 }
 
 impl Gateway {
+    /// Sweeps, unless another instance has swept in this minute. `None` when it has.
+    ///
+    /// # Errors
+    /// As [`Gateway::sweep`].
+    pub async fn sweep_in_turn(&self) -> Result<Option<Swept>, Failure> {
+        let now = self.clock().now();
+        // What lies in this process's memory nobody else forgets.
+        self.nonces.forget_before(bucket_of(now - REMEMBERED));
+        match self.store().take_turn("sweep", now / MINUTE).await? {
+            true => self.sweep().await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Removes what is past its time. Safe to run on every instance, as often as one likes.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "core", include_str!("../../migrations/0001_core.sql")),
     (2, "nonces by second", include_str!("../../migrations/0002_nonces_by_second.sql")),
+    (3, "turns", include_str!("../../migrations/0003_turns.sql")),
 ];
 
 /// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key, and a table that

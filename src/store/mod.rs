@@ -25,6 +25,7 @@ mod registry;
 mod rows;
 mod sql;
 mod sqlite;
+mod turns;
 mod writer;
 
 pub use card_keys::StoredCardKey;

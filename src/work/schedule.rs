@@ -24,8 +24,9 @@ pub async fn start(
     let sweep = Job::new_async(EACH_MINUTE, move |_, _| {
         let gateway = Arc::clone(&gateway);
         Box::pin(async move {
-            match gateway.sweep().await {
-                Ok(swept) => tracing::debug!(?swept, "swept"),
+            match gateway.sweep_in_turn().await {
+                Ok(None) => tracing::debug!("another instance has swept"),
+                Ok(Some(swept)) => tracing::debug!(?swept, "swept"),
                 Err(failure) => tracing::warn!(%failure, "cannot sweep now"),
             }
         })

@@ -351,6 +351,20 @@ fn locations_are_read_from_text() {
 }
 
 #[tokio::test]
+async fn each_slot_of_a_schedule_is_taken_once_whoever_asks() {
+    on_each(async |shelf| {
+        for slot in [7, 8, 20] {
+            let take = async |store: &Store| store.take_turn("sweep", slot).await.unwrap();
+            let (one, other) = tokio::join!(take(&shelf.first), take(&shelf.second));
+            assert!(one != other, "slot {slot} was taken by {}", u8::from(one) + u8::from(other));
+        }
+        assert!(!shelf.first.take_turn("sweep", 19).await.unwrap(), "a slot that has passed");
+        assert!(shelf.first.take_turn("another schedule", 1).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn instances_that_sweep_at_once_destroy_what_is_old_and_nothing_else() {
     on_each(async |shelf| {
         let key = |id, created_at| StoredCardKey { id, key_sealed: vec![7; 60], created_at };

@@ -37,7 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("actix_web", &["doors/", "app.rs", "cli/bench/gateway.rs"]),
     ("utoipa", &["doors/", "sandbox/inbox.rs"]),
     ("validator", &["doors/"]),
-    ("reqwest", &["gateway/egress.rs", "cli/"]),
+    ("reqwest", &["gateway/guarded_client.rs", "cli/"]),
     ("aes_gcm", &["crypto/"]),
     ("hmac", &["crypto/"]),
     ("sha1", &["crypto/"]),

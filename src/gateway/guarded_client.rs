@@ -1,0 +1,95 @@
+//! The HTTP client behind [`Egress`]: no redirects, no proxies, no name that leads to a private
+//! network, and a limit on everything.
+
+use super::egress::{Egress, EgressError, EgressRules, is_public};
+use async_trait::async_trait;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// MAPI 7: an attempt connects within 5 s and ends within 30 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The guarded client.
+pub struct GuardedClient {
+    client: reqwest::Client,
+    rules: EgressRules,
+}
+
+impl GuardedClient {
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// When the TLS set-up fails.
+    pub fn new(rules: EgressRules) -> Result<Self, reqwest::Error> {
+        #[expect(clippy::disallowed_methods, reason = "this is the guarded client")]
+        let builder = reqwest::Client::builder();
+        let client = builder
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
+            .pool_max_idle_per_host(64)
+            .user_agent(concat!("tillgate/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(GuardedResolver(rules)))
+            .build()?;
+        Ok(Self { client, rules })
+    }
+}
+
+#[async_trait]
+impl Egress for GuardedClient {
+    fn rules(&self) -> EgressRules {
+        self.rules
+    }
+
+    async fn get(&self, address: &str) -> Result<(), String> {
+        let url = self.rules.admit(address).map_err(|error| error.to_string())?;
+        let response = self.client.get(url).send().await;
+        let response = response.map_err(|error| describe(&error))?;
+        match response.status() {
+            reqwest::StatusCode::OK => Ok(()),
+            status => Err(format!("the receiver answered {status}")),
+        }
+    }
+}
+
+/// What went wrong, with its innermost cause but without the address, whose query names people.
+fn describe(error: &reqwest::Error) -> String {
+    let kind = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "cannot connect"
+    } else {
+        "the exchange broke off"
+    };
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    if std::ptr::addr_eq(std::ptr::from_ref(error), std::ptr::from_ref(cause)) {
+        return kind.to_owned();
+    }
+    format!("{kind}: {cause}")
+}
+
+/// Resolves names and drops the addresses that may not be dialled, so that a name which changes
+/// its mind between check and call gains nothing.
+struct GuardedResolver(EgressRules);
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow_private = self.0.allow_private;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| allow_private || is_public(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(EgressError::PrivateHost.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}

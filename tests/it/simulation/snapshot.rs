@@ -1,0 +1,101 @@
+//! What the database holds at one moment, as far as the auditor wants to know.
+
+use super::disk::Disk;
+use std::collections::BTreeMap;
+use tillgate::payment::Millis;
+use tillgate::payment::ids::OrderId;
+use tillgate::payment::order::Status;
+
+const ORDERS: &str = "\
+    SELECT id, client_orderid, amount_minor, status, version, card_sealed IS NOT NULL, \
+           request ->> 'callback_url' IS NOT NULL, stage || outcome || updated_at, request_digest \
+    FROM orders ORDER BY id";
+const JOBS: &str = "SELECT order_id, step, due_at FROM jobs ORDER BY id";
+const NOTICES: &str = "\
+    SELECT order_id, status, state, due_at, attempts FROM notices ORDER BY id";
+const COUNTERS: &str = "SELECT id, last_counter FROM readers ORDER BY id";
+
+#[derive(Default)]
+pub struct Snapshot {
+    pub orders: BTreeMap<OrderId, OrderRow>,
+    pub jobs: Vec<JobRow>,
+    pub notices: Vec<NoticeRow>,
+    /// The last accepted counter of each reader.
+    pub counters: BTreeMap<i64, i64>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OrderRow {
+    pub name: String,
+    pub minor: i64,
+    pub status: Status,
+    pub version: i64,
+    pub has_card: bool,
+    pub wants_callback: bool,
+    /// Everything else that a final order may not change.
+    rest: [String; 2],
+}
+
+pub struct JobRow {
+    pub order: OrderId,
+    pub step: String,
+    pub due_at: Millis,
+}
+
+pub struct NoticeRow {
+    pub order: OrderId,
+    pub status: String,
+    pub state: String,
+    /// `None` when nothing more will be sent.
+    pub due_at: Option<Millis>,
+    pub attempts: u32,
+}
+
+impl Snapshot {
+    pub fn take(disk: &Disk) -> Self {
+        let order = |row: Vec<String>| {
+            let [id, name, minor, status, version, has_card, wants_callback, rest @ ..] =
+                <[String; 9]>::try_from(row).unwrap();
+            let row = OrderRow {
+                name,
+                minor: number(&minor),
+                status: Status::from_name(&status).unwrap(),
+                version: number(&version),
+                has_card: has_card == "1",
+                wants_callback: wants_callback == "1",
+                rest,
+            };
+            (OrderId(number(&id)), row)
+        };
+        let job = |row: Vec<String>| JobRow {
+            order: OrderId(number(&row[0])),
+            step: row[1].clone(),
+            due_at: number(&row[2]),
+        };
+        let notice = |row: Vec<String>| NoticeRow {
+            order: OrderId(number(&row[0])),
+            status: row[1].clone(),
+            state: row[2].clone(),
+            due_at: row[3].parse().ok(),
+            attempts: row[4].parse().unwrap(),
+        };
+        let counter = |row: Vec<String>| (number(&row[0]), number(&row[1]));
+        Self {
+            orders: disk.rows(ORDERS).into_iter().map(order).collect(),
+            jobs: disk.rows(JOBS).into_iter().map(job).collect(),
+            notices: disk.rows(NOTICES).into_iter().map(notice).collect(),
+            counters: disk.rows(COUNTERS).into_iter().map(counter).collect(),
+        }
+    }
+
+    /// When the next job or callback falls due, if anything is still to be done.
+    pub fn next_due(&self) -> Option<Millis> {
+        let jobs = self.jobs.iter().map(|job| job.due_at);
+        let notices = self.notices.iter().filter_map(|notice| notice.due_at);
+        jobs.chain(notices).min()
+    }
+}
+
+fn number(text: &str) -> i64 {
+    text.parse().unwrap()
+}
