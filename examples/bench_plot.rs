@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Readable on white and on black.
 const STYLE: &str = "\
-    text { font: 13px system-ui, sans-serif; fill: #222 } .small { font-size: 11px }
+    text { font: 13px system-ui, sans-serif; fill: #222 } .small { font-size: 11px } .title { font-weight: bold }
     .axis { stroke: #888 } .goal { stroke: #b3261e; stroke-width: 2 }
     .sqlite { fill: #2a78c2 } .postgres { fill: #d07c1e } .database { fill: #a0a0a0 }
     @media (prefers-color-scheme: dark) {
@@ -186,18 +186,18 @@ impl Chart {
             self.title,
             self.spoken()?
         )?;
-        writeln!(svg, "<text x=\"0\" y=\"16\" font-weight=\"bold\">{}</text>", self.title)?;
+        writeln!(svg, "<text x=\"0\" y=\"16\" class=\"title\">{}</text>", self.title)?;
         write!(svg, "<text x=\"0\" y=\"34\" class=\"small\">{} ", self.description)?;
         writeln!(svg, "Blue: SQLite, orange: PostgreSQL.</text>")?;
+        let bottom = height - GAP;
+        line(&mut svg, "axis", LABELS, bottom)?;
+        if let Some(goal) = self.goal {
+            line(&mut svg, "goal", LABELS + goal * scale, bottom)?;
+        }
         let mut y = HEAD;
         for group in &self.groups {
             group.draw(&mut svg, y, scale)?;
             y += group.height();
-        }
-        let (left, bottom) = (LABELS, height - GAP);
-        line(&mut svg, "axis", left, bottom)?;
-        if let Some(goal) = self.goal {
-            line(&mut svg, "goal", left + goal * scale, bottom)?;
         }
         svg.push_str("</svg>\n");
         Ok(svg)

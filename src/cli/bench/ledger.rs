@@ -38,6 +38,7 @@ struct Pages {
 struct Sale {
     sent: Option<Instant>,
     called_back: bool,
+    refused: bool,
 }
 
 /// What the callbacks since the last look came to.
@@ -79,6 +80,17 @@ impl Ledger {
         self.pages().accepted.push((number, order));
     }
 
+    /// Notes that a sale was answered with "try again later". Nobody knows whether it becomes an
+    /// order; if so, it does not count.
+    pub(super) fn refused(&self, number: usize) {
+        let mut pages = self.pages();
+        if let Some(sale) = pages.sales.get_mut(number) {
+            sale.refused = true;
+            let called_back_before = usize::from(sale.called_back);
+            pages.arrived -= called_back_before;
+        }
+    }
+
     /// Notes that this many orders lie in the table that nobody sold.
     pub(super) fn stored(&self, orders: i64) {
         self.pages().stored = orders;
@@ -99,7 +111,7 @@ impl Ledger {
             pages.fault.get_or_insert(fault);
             return;
         };
-        if std::mem::replace(&mut sale.called_back, true) {
+        if std::mem::replace(&mut sale.called_back, true) || sale.refused {
             return;
         }
         pages.arrived += 1;
@@ -191,6 +203,19 @@ mod tests {
         assert_eq!(ledger.pick(7), Some(("bench-0".to_owned(), 1001)));
         ledger.called_back(&ledger.name_of(second));
         assert!(ledger.owed().is_err(), "the second was never sent");
+    }
+
+    #[test]
+    fn a_sale_that_was_refused_owes_nothing_whatever_becomes_of_it() {
+        let ledger = Ledger::new("bench");
+        for late in [true, false] {
+            let number = ledger.next_number();
+            ledger.sent(number, Instant::now());
+            let steps = [Ledger::refused, |book: &Ledger, n| book.called_back(&book.name_of(n))];
+            let order = if late { [0, 1] } else { [1, 0] };
+            order.map(|step: usize| steps[step](&ledger, number));
+            assert_eq!(ledger.owed().unwrap(), 0);
+        }
     }
 
     #[test]

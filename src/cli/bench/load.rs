@@ -59,8 +59,9 @@ async fn play<P: Player>(
         let sent = Instant::now();
         let answer = wire.ask(request).await?;
         now = Instant::now();
-        latencies.push(micros(now - sent));
-        player.answered(&answer)?;
+        if player.answered(&answer)? {
+            latencies.push(micros(now - sent));
+        }
     }
     Ok((player, latencies))
 }

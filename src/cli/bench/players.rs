@@ -15,11 +15,11 @@ pub(super) trait Player: Send + 'static {
     /// The next request, whole. It counts from this moment.
     fn request(&mut self, from: Instant) -> anyhow::Result<&[u8]>;
 
-    /// Takes the answer to it.
+    /// Takes the answer to it; whether it counts.
     ///
     /// # Errors
     /// When it is not the answer that a sound gateway gives.
-    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()>;
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<bool>;
 }
 
 /// Sends the same form to the door that does nothing with it.
@@ -40,7 +40,7 @@ impl Player for BarePlayer {
         Ok(&self.request)
     }
 
-    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()> {
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<bool> {
         expect(answer, b"type=bare\n")
     }
 }
@@ -51,6 +51,8 @@ pub(super) struct SalePlayer {
     reader: VirtualReader,
     callback_url: String,
     ledger: Arc<Ledger>,
+    /// Whether "try again later" is an answer.
+    bears_refusals: bool,
     /// Requests that were signed in advance, one after the other.
     signed: Vec<u8>,
     places: std::vec::IntoIter<(usize, Range<usize>)>,
@@ -71,10 +73,17 @@ impl SalePlayer {
             reader,
             callback_url,
             ledger: Arc::clone(ledger),
+            bears_refusals: false,
             signed: Vec::new(),
             places: Vec::new().into_iter(),
             current: 0,
         }
+    }
+
+    /// Takes "try again later" for an answer, and goes on with the next sale: a gateway that is
+    /// slower than its clients may say so.
+    pub(super) fn bear_refusals(&mut self) {
+        self.bears_refusals = true;
     }
 
     /// Signs this many sales in advance, in place of those that are left.
@@ -103,11 +112,15 @@ impl Player for SalePlayer {
         Ok(&self.signed[place])
     }
 
-    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()> {
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<bool> {
+        if self.bears_refusals && answer.status == 503 {
+            self.ledger.refused(self.current);
+            return Ok(false);
+        }
         expect(answer, b"type=async-response\n")?;
         let order = order_of(answer.body).context("an accepted sale has no order id")?;
         self.ledger.accepted(self.current, order);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -133,14 +146,14 @@ impl Player for StatusPlayer {
         Ok(&self.request)
     }
 
-    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<()> {
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<bool> {
         expect(answer, b"type=status-response\n")
     }
 }
 
-fn expect(answer: &Answer<'_>, beginning: &[u8]) -> anyhow::Result<()> {
+fn expect(answer: &Answer<'_>, beginning: &[u8]) -> anyhow::Result<bool> {
     if answer.status == 200 && answer.body.starts_with(beginning) {
-        return Ok(());
+        return Ok(true);
     }
     bail!(
         "the gateway answered {} {} and not {}",
