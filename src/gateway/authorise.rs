@@ -115,7 +115,10 @@ impl Gateway {
             .map_err(|illegal| Failure::Internal(illegal.to_string()))?;
         let notice = self.notice_of(&change.order).await?;
         let more_to_do = change.next.is_some_and(|planned| planned.due_at <= now);
-        let place = notice.as_ref().and_then(|_| self.callbacks.reserve());
+        let place = match &notice {
+            Some(_) => self.callbacks.reserve().await,
+            None => None,
+        };
         let delivery =
             notice.clone().map(|notice| Delivery::first(notice, &change.order, now + NOTICE_LEASE));
         let notice_leased_until = place.is_some().then_some(now + NOTICE_LEASE);

@@ -6,10 +6,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 /// How much may wait in memory; the rest waits in the database.
-const WAITING_MAX: usize = 4096;
+const WAITING_MAX: usize = 1024;
+/// How long those who make work wait for a place while the workers are behind: a detour over the
+/// database would cost more of the processor that everybody waits for.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A waiting line, and the bell that wakes the workers.
 pub struct Handover<T> {
@@ -18,6 +22,8 @@ pub struct Handover<T> {
     bell: Notify,
     /// Work was left in the database for want of a place.
     left: AtomicBool,
+    /// Whether workers take from the line at all.
+    attended: AtomicBool,
 }
 
 /// A place in the line, taken before the work is made durable.
@@ -50,13 +56,24 @@ impl<T> Handover<T> {
             receiver: Mutex::new(receiver),
             bell: Notify::new(),
             left: AtomicBool::new(false),
+            attended: AtomicBool::new(false),
         }
     }
 
-    /// Takes a place; `None` when the line is full, and the work must wait in the database.
-    pub fn reserve(&self) -> Option<Place<'_, T>> {
-        let permit = self.sender.try_reserve().ok()?;
+    /// Takes a place, if need be when one becomes free soon; `None` when the line stays full, and
+    /// the work must wait in the database.
+    pub async fn reserve(&self) -> Option<Place<'_, T>> {
+        let permit = match self.sender.try_reserve() {
+            Ok(permit) => permit,
+            Err(_) if !self.attended.load(Ordering::Acquire) => return None,
+            Err(_) => tokio::time::timeout(PATIENCE, self.sender.reserve()).await.ok()?.ok()?,
+        };
         Some(Place { permit, bell: &self.bell })
+    }
+
+    /// Says whether workers take from the line.
+    pub fn attend(&self, attended: bool) {
+        self.attended.store(attended, Ordering::Release);
     }
 
     /// Says that due work waits in the database.

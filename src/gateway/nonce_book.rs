@@ -2,7 +2,7 @@
 //! holds across restarts and instances is written with each order.
 
 use crate::payment::{MINUTE, Millis, SECOND};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// How long a nonce is remembered after its time stamp. Signatures are refused long before they
@@ -15,10 +15,11 @@ pub(super) fn bucket_of(timestamp: Millis) -> i64 {
     timestamp.div_euclid(SECOND)
 }
 
-/// Digests of used nonces by bucket.
+/// Digests of used nonces by bucket, in trees: they take little more room than the digests do, and
+/// never stop to grow.
 #[derive(Default)]
 pub struct NonceBook {
-    buckets: Mutex<BTreeMap<i64, HashSet<[u8; 16]>>>,
+    buckets: Mutex<BTreeMap<i64, BTreeSet<[u8; 16]>>>,
 }
 
 impl NonceBook {

@@ -113,7 +113,7 @@ impl Gateway {
         self.admit_callback(intent)?;
         let now = self.clock().now();
         let presented = self.open_card(intent, now).await?;
-        let place = self.jobs.reserve();
+        let place = self.jobs.reserve().await;
         let mut new = self.draft(intent, presented, now).await?;
         new.leased_until = place.is_some().then(|| now + self.job_lease());
         let accepted = Accepted { order: new.change.order.id, serial: new.change.order.serial };

@@ -132,6 +132,7 @@ impl Batch {
 
     /// A caller that has gone away is not told; what was saved stays saved.
     fn answer(self, results: Results) {
+        metrics::counter!("tillgate_commits_total").increment(1);
         fn tell<I, T>(callers: Vec<(I, Reply<T>)>, results: Vec<T>) {
             for ((_, reply), result) in callers.into_iter().zip(results) {
                 let _ = reply.send(Ok(result));

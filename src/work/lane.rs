@@ -68,6 +68,7 @@ impl<E: Errand> Lane<E> {
 
     /// Works until the stop, gives back what stands in line and waits for what is under way.
     pub(super) async fn run(mut self) {
+        self.crew.errand.handover().attend(true);
         while !*self.stopped.borrow() {
             let most = self.crew.places.room().min(TAKE_MAX);
             if most == 0 {
@@ -89,6 +90,7 @@ impl<E: Errand> Lane<E> {
                 self.next_look = self.next_look.max(self.no_look_before);
             }
         }
+        self.crew.errand.handover().attend(false);
         let in_line = self.crew.places.close();
         let given_back = in_line.into_iter().map(|piece| self.crew.postpone(piece, Duration::ZERO));
         futures_util::future::join_all(given_back).await;
@@ -328,7 +330,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_handed_over_is_begun_at_once() {
         let mut play = play(2, []);
-        play.fake.0.handover.reserve().unwrap().fill(7);
+        play.fake.0.handover.reserve().await.unwrap().fill(7);
         assert_eq!(play.begun.recv().await, Some(7));
         play.fake.0.may_end.add_permits(1);
         play.stop.send(true).unwrap();
@@ -351,7 +353,7 @@ mod tests {
     async fn stopping_waits_for_what_is_under_way_and_begins_nothing_more() {
         let mut play = play(1, [1]);
         assert_eq!(play.begun.recv().await, Some(1));
-        play.fake.0.handover.reserve().unwrap().fill(2);
+        play.fake.0.handover.reserve().await.unwrap().fill(2);
         play.stop.send(true).unwrap();
         tokio::task::yield_now().await;
         assert!(!play.lane.is_finished());
@@ -365,7 +367,7 @@ mod tests {
     async fn work_in_the_database_is_not_starved_by_fresh_work() {
         let mut play = play(1, [99]);
         for fresh in 0..50 {
-            play.fake.0.handover.reserve().unwrap().fill(fresh);
+            play.fake.0.handover.reserve().await.unwrap().fill(fresh);
         }
         play.fake.0.may_end.add_permits(51);
         let mut begun = Vec::new();
@@ -383,7 +385,7 @@ mod tests {
         let mut play = play(200, hanging);
         // No more for each than its line holds.
         for piece in (10..20).flat_map(|host| host * 1000..host * 1000 + 10) {
-            play.fake.0.handover.reserve().unwrap().fill(piece);
+            play.fake.0.handover.reserve().await.unwrap().fill(piece);
         }
         play.fake.0.may_end.add_permits(100);
         let (mut hung, mut healthy) = (0, 0);

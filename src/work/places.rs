@@ -215,14 +215,14 @@ mod tests {
     #[test]
     fn a_host_has_its_window_a_line_and_no_more() {
         let places = Places::new(1000);
-        assert_eq!(admit(&places, 1, 100), (FIRST, 4 * FIRST, 100 - 5 * FIRST));
+        assert_eq!(admit(&places, 1, 400), (FIRST, 4 * FIRST, 400 - 5 * FIRST));
         assert_eq!(admit(&places, 2, 1), (1, 0, 0), "another host is not concerned");
         assert_eq!(places.floor().free(), 1000 - FIRST - 1);
     }
 
     #[test]
     fn when_places_run_short_each_host_has_less() {
-        let places = Places::new(100);
+        let places = Places::new(400);
         let begun: Vec<_> = (0..8).map(|host| admit(&places, host, 100).0).collect();
         assert_eq!(begun[..4], [FIRST; 4]);
         assert!(begun[4..].is_sorted_by(|one, next| one > next), "{begun:?}");
@@ -232,11 +232,11 @@ mod tests {
     #[test]
     fn the_end_of_a_piece_calls_the_next_in_line() {
         let places = Places::new(1000);
-        admit(&places, 1, 20);
-        assert_eq!(places.leave_host(&1, None), [16]);
+        admit(&places, 1, FIRST + 4);
+        assert_eq!(places.leave_host(&1, None), [FIRST]);
         assert_eq!(
             places.leave_host(&1, FAR),
-            [17, 18],
+            [FIRST + 1, FIRST + 2],
             "one instead, and one more for a far host"
         );
         assert_eq!(places.floor().free(), 1000 - FIRST - 1);

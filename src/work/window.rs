@@ -6,8 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The places that a host begins with.
-pub(super) const FIRST: usize = 16;
+/// The places that a host begins with. A place is kept until the attempt is recorded, so that even
+/// the nearest host needs some.
+pub(super) const FIRST: usize = 64;
 /// Answers faster than this are near: more places would make a queue, not throughput.
 const NEAR: Duration = Duration::from_millis(10);
 /// Slower than this hangs. Below the client's limit for connecting, so that a host which swallows
@@ -117,7 +118,7 @@ mod tests {
             window.learn(LATE, true);
         }
         assert_eq!(window.places(), 1);
-        for _ in 0..20 {
+        for _ in 0..FIRST {
             window.learn(Duration::from_millis(1), false);
         }
         assert_eq!(window.places(), FIRST);
