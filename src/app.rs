@@ -199,7 +199,6 @@ fn build_gateway(
         entropy: start.entropy.clone(),
         egress: Arc::new(client),
         callback_wording: mapi::callback::word,
-        answer_timeout: settings.answer_timeout,
         acquirer_timeout: settings.acquirer_timeout,
     };
     Ok(Gateway::new(parts))

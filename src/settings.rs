@@ -28,7 +28,6 @@ struct Written {
     public_base_urls: Vec<String>,
     sandbox: bool,
     sandbox_host_delay_ms: u64,
-    answer_timeout_ms: u64,
     acquirer_timeout_ms: u64,
     allow_private_callbacks: bool,
     jobs_at_once: usize,
@@ -47,7 +46,6 @@ pub struct Settings {
     pub public_base_urls: Vec<String>,
     pub sandbox: bool,
     pub sandbox_host_delay: Duration,
-    pub answer_timeout: Duration,
     pub acquirer_timeout: Duration,
     pub allow_private_callbacks: bool,
     pub jobs_at_once: usize,
@@ -112,7 +110,6 @@ impl Settings {
             public_base_urls: Vec::new(),
             sandbox: true,
             sandbox_host_delay: Duration::ZERO,
-            answer_timeout: Duration::from_secs(1),
             acquirer_timeout: Duration::from_secs(20),
             allow_private_callbacks: true,
             jobs_at_once: 1024,
@@ -151,9 +148,6 @@ impl Written {
         if !(1..=ACQUIRER_TIMEOUT_MAX_MS).contains(&self.acquirer_timeout_ms) {
             note(format!("acquirer_timeout_ms: 1 to {ACQUIRER_TIMEOUT_MAX_MS}"));
         }
-        if self.answer_timeout_ms == 0 {
-            note("answer_timeout_ms: at least 1".to_owned());
-        }
         if self.jobs_at_once == 0 || self.callbacks_at_once == 0 {
             note("jobs_at_once, callbacks_at_once: at least 1".to_owned());
         }
@@ -178,7 +172,6 @@ impl Written {
             public_base_urls: self.public_base_urls,
             sandbox: self.sandbox,
             sandbox_host_delay: Duration::from_millis(self.sandbox_host_delay_ms),
-            answer_timeout: Duration::from_millis(self.answer_timeout_ms),
             acquirer_timeout: Duration::from_millis(self.acquirer_timeout_ms),
             allow_private_callbacks: self.allow_private_callbacks,
             jobs_at_once: self.jobs_at_once,

@@ -7,6 +7,7 @@ use crate::payment::order::Order;
 use crate::payment::{Millis, SECOND};
 use crate::store::{DueNotice, NoticeResult};
 use std::time::{Duration, Instant};
+use url::Url;
 
 /// How long a claimed callback belongs to its worker. Longer than an attempt may take.
 pub(super) const NOTICE_LEASE: Millis = 60 * SECOND;
@@ -21,7 +22,7 @@ const OWN_FAULT_PAUSE: Millis = 60 * SECOND;
 ///
 /// # Errors
 /// A sentence for the log when the merchant's address is not one.
-pub type CallbackWording = fn(&Notice, &Order, &str) -> Result<String, String>;
+pub type CallbackWording = fn(&Notice, &Order, &str) -> Result<Url, String>;
 
 /// A callback to deliver, and its order if this process already knows it.
 #[derive(Debug)]
@@ -80,9 +81,9 @@ impl Gateway {
         };
         let DueNotice { notice, attempts } = &due;
         let begun = Instant::now();
-        let sent = match &address {
+        let sent = match address {
             Ok(address) => self.parts.egress.get(address).await,
-            Err(why) => Err(why.clone()),
+            Err(why) => Err(why),
         };
         let took = begun.elapsed();
         let attempt = Attempt::judge(sent.is_ok(), *attempts, self.clock().now());
@@ -111,7 +112,7 @@ impl Gateway {
         &self,
         notice: &Notice,
         order: Option<Order>,
-    ) -> Result<Result<String, String>, Failure> {
+    ) -> Result<Result<Url, String>, Failure> {
         let order = match order {
             Some(order) => order,
             None => self.order_of(notice).await?,
@@ -142,7 +143,7 @@ impl Gateway {
         &self,
         notice: &Notice,
         order: &Order,
-    ) -> Result<Result<String, String>, Failure> {
+    ) -> Result<Result<Url, String>, Failure> {
         let endpoint = self.endpoint(notice.endpoint).await?;
         let endpoint = endpoint
             .ok_or_else(|| Failure::Internal(format!("no endpoint {}", notice.endpoint)))?;

@@ -20,7 +20,7 @@ pub trait Egress: Send + Sync {
     /// # Errors
     /// A sentence for the log: refused, unreachable, late, or another status. The receiver may
     /// have been reached all the same.
-    async fn get(&self, address: &str) -> Result<(), String>;
+    async fn get(&self, address: Url) -> Result<(), String>;
 }
 
 /// Which addresses may be called.
@@ -50,6 +50,15 @@ impl EgressRules {
     /// The first rule that the address breaks.
     pub fn admit(self, address: &str) -> Result<Url, EgressError> {
         let url = Url::parse(address).map_err(|_| EgressError::NotAnAddress)?;
+        self.admit_url(&url)?;
+        Ok(url)
+    }
+
+    /// As [`EgressRules::admit`], for an address that was read before.
+    ///
+    /// # Errors
+    /// The first rule that the address breaks.
+    pub fn admit_url(self, url: &Url) -> Result<(), EgressError> {
         let ports = match url.scheme() {
             "http" => HTTP_PORTS,
             "https" => HTTPS_PORTS,
@@ -60,7 +69,7 @@ impl EgressRules {
         }
         let host = url.host().ok_or(EgressError::NotAnAddress)?;
         if self.allow_private {
-            return Ok(url);
+            return Ok(());
         }
         if !url.port_or_known_default().is_some_and(|port| ports.contains(&port)) {
             return Err(EgressError::Port);
@@ -70,7 +79,7 @@ impl EgressRules {
             Host::Ipv6(ip) => is_public(IpAddr::V6(ip)),
             Host::Domain(name) => is_public_name(name),
         };
-        if public { Ok(url) } else { Err(EgressError::PrivateHost) }
+        if public { Ok(()) } else { Err(EgressError::PrivateHost) }
     }
 }
 

@@ -7,6 +7,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// MAPI 7: an attempt connects within 5 s and ends within 30 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,9 +48,9 @@ impl Egress for GuardedClient {
         self.rules
     }
 
-    async fn get(&self, address: &str) -> Result<(), String> {
-        let url = self.rules.admit(address).map_err(|error| error.to_string())?;
-        let response = self.client.get(url).send().await;
+    async fn get(&self, address: Url) -> Result<(), String> {
+        self.rules.admit_url(&address).map_err(|error| error.to_string())?;
+        let response = self.client.get(address).send().await;
         let response = response.map_err(|error| describe(&error))?;
         match response.status() {
             reqwest::StatusCode::OK => Ok(()),

@@ -59,9 +59,6 @@ pub struct Parts {
     pub callback_wording: CallbackWording,
     /// How long an acquirer may take before its answer counts as lost.
     pub acquirer_timeout: Duration,
-    /// How long a merchant waits at most. What takes longer goes on without an answer, and the
-    /// same request again is told what came of it.
-    pub answer_timeout: Duration,
 }
 
 /// The payment core behind all doors.
@@ -158,14 +155,12 @@ impl Gateway {
         Ok(())
     }
 
-    /// A fresh number for a request that opens no order, and so is not stored. When the database
-    /// gives none it is rolled: a full disk must not keep anybody from hearing a status.
-    pub async fn next_serial(&self) -> SerialNumber {
-        let counted = self.store().next_serial().await;
-        counted.unwrap_or_else(|_| {
-            let random = i64::from_le_bytes(self.parts.entropy.bytes());
-            SerialNumber(FIRST_ROLLED | (random & (FIRST_ROLLED - 1)))
-        })
+    /// A fresh number for a request that opens no order, and so is not stored: rolled, because
+    /// nobody shall wait for the database to count it.
+    #[must_use]
+    pub fn roll_serial(&self) -> SerialNumber {
+        let random = i64::from_le_bytes(self.parts.entropy.bytes());
+        SerialNumber(FIRST_ROLLED | (random & (FIRST_ROLLED - 1)))
     }
 
     /// Whether the gateway can take orders: the database answers.

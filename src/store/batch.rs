@@ -6,7 +6,8 @@ use super::jobs::Job;
 use super::notices::DueNotice;
 use super::rows::OrderRow;
 use super::sql::{Done, Statement};
-use super::writer::{Acceptance, Advance, NoticeResult};
+use super::ticket::Ticket;
+use super::writer::{Acceptance, Advance, NewOrder, NoticeResult};
 use crate::payment::Millis;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -27,7 +28,7 @@ pub(super) struct Claim {
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 pub(super) enum Write {
-    Accept(Box<OrderRow>, Reply<Acceptance>),
+    Accept(Box<OrderRow>, Ticket, Reply<Acceptance>),
     Advance(Box<Advance>, Reply<bool>),
     Note(NoticeResult, Reply<()>),
     ClaimJobs(Claim, Reply<Vec<Job>>),
@@ -62,7 +63,10 @@ impl Batch {
         let mut batch = Self::default();
         for write in writes {
             match write {
-                Write::Accept(new, reply) => batch.accepts.push((new, reply)),
+                Write::Accept(row, ticket, reply) if ticket.take_up() => {
+                    batch.accepts.push((row, reply));
+                }
+                Write::Accept(..) => {}
                 Write::Advance(advance, reply) => batch.advances.push((advance, reply)),
                 Write::Note(note, reply) => batch.notes.push((note, reply)),
                 Write::ClaimJobs(claim, reply) => batch.job_claims.push((claim, reply)),
@@ -72,6 +76,12 @@ impl Batch {
             }
         }
         batch
+    }
+
+    /// The new orders that are saved.
+    pub(super) fn saved<'a>(&'a self, results: &'a Results) -> impl Iterator<Item = &'a NewOrder> {
+        let told = self.accepts.iter().zip(&results.accepts);
+        told.filter(|(_, told)| **told == Acceptance::Saved).map(|((row, _), _)| &row.new)
     }
 
     fn len(&self) -> usize {
@@ -96,7 +106,10 @@ impl Batch {
 
     async fn save_changes(self, connection: &mut impl Connection) {
         match self.commit_patiently(connection).await {
-            Ok(results) => self.answer(results),
+            Ok(results) => {
+                metrics::counter!("tillgate_commits_total").increment(1);
+                self.answer(results);
+            }
             Err(StoreError::Broken(why)) if self.len() > 1 => {
                 tracing::warn!(
                     members = self.len(),
@@ -132,7 +145,6 @@ impl Batch {
 
     /// A caller that has gone away is not told; what was saved stays saved.
     fn answer(self, results: Results) {
-        metrics::counter!("tillgate_commits_total").increment(1);
         fn tell<I, T>(callers: Vec<(I, Reply<T>)>, results: Vec<T>) {
             for ((_, reply), result) in callers.into_iter().zip(results) {
                 let _ = reply.send(Ok(result));

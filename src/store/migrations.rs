@@ -10,6 +10,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "core", include_str!("../../migrations/0001_core.sql")),
     (2, "nonces by second", include_str!("../../migrations/0002_nonces_by_second.sql")),
     (3, "turns", include_str!("../../migrations/0003_turns.sql")),
+    (4, "room for updates", include_str!("../../migrations/0004_room_for_updates.sql")),
 ];
 
 /// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key, and a table that
@@ -17,6 +18,14 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
 pub(super) fn for_sqlite(text: &str) -> String {
     text.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
         .replace("/* WITHOUT ROWID */", "WITHOUT ROWID")
+}
+
+/// What only PostgreSQL understands stands in comments that only it does not pass over.
+fn for_postgres(text: &str) -> String {
+    match text.split_once("/* POSTGRES") {
+        Some((before, rest)) => before.to_owned() + &rest.replacen("*/", "", 1),
+        None => text.to_owned(),
+    }
 }
 
 /// Brings a SQLite file up to date; it is created when missing.
@@ -36,7 +45,7 @@ pub(super) async fn migrate_postgres(
     options: &sqlx::postgres::PgConnectOptions,
 ) -> Result<(), StoreError> {
     let mut connection = PgConnection::connect_with(options).await?;
-    migrate(&mut connection, str::to_owned).await?;
+    migrate(&mut connection, for_postgres).await?;
     connection.close().await?;
     Ok(())
 }

@@ -19,12 +19,14 @@ mod notices;
 mod numbers;
 mod opening;
 mod orders;
+mod phones;
 mod postgres;
 mod reader;
 mod registry;
 mod rows;
 mod sql;
 mod sqlite;
+mod ticket;
 mod turns;
 mod writer;
 

@@ -10,6 +10,7 @@ use super::{Location, Store, StoreError, leases, lock};
 use sqlx::postgres::PgConnectOptions;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// How changes are committed.
@@ -25,11 +26,23 @@ pub enum Commits {
 /// How many changes go into one transaction at most.
 const TOGETHER_MAX: usize = 1024;
 
+/// How many threads can find orders in a SQLite file at the same time, before they wait for a lane.
+const DIRECT_READERS: usize = 4;
+
 impl Commits {
     fn batch_max(self) -> usize {
         match self {
             Self::Together => TOGETHER_MAX,
             Self::Alone => 1,
+        }
+    }
+
+    /// How long a new order waits for its writer. What commits alone is to be measured, however
+    /// long it takes.
+    fn wait_max(self) -> Duration {
+        match self {
+            Self::Together => Duration::from_secs(1),
+            Self::Alone => Duration::from_mins(1),
         }
     }
 
@@ -75,13 +88,14 @@ impl Store {
         migrate_sqlite(path).await?;
         let mut first = SqliteConnection::open(path)?;
         leases::release_all(&mut first).await?;
-        let (writer, queues) = Writer::new(commits.sqlite_writers());
+        let (writer, queues) = Writer::new(commits.sqlite_writers(), commits.wait_max());
         for (number, queue) in queues.into_iter().enumerate() {
             let connection = SqliteConnection::open_writer(path)?;
             let lane = writer::run(queue, commits.batch_max(), connection);
             on_a_thread(&format!("writer-{number}"), lane)?;
         }
-        let (reader, queues) = Reader::new();
+        let direct = (0..DIRECT_READERS).map(|_| SqliteConnection::open(path));
+        let (reader, queues) = Reader::new(direct.collect::<Result<_, _>>()?);
         on_a_thread("orders", reader::run(queues.orders, SqliteConnection::open(path)?))?;
         on_a_thread("reader", reader::run(queues.statements, SqliteConnection::open(path)?))?;
         Ok(Self::of(writer, reader, true, Some(lock)))
@@ -90,12 +104,12 @@ impl Store {
     async fn open_postgres(url: &str, commits: Commits) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url)?;
         migrate_postgres(&options).await?;
-        let (writer, queues) = Writer::new(commits.postgres_writers());
+        let (writer, queues) = Writer::new(commits.postgres_writers(), commits.wait_max());
         for queue in queues {
             let connection = PostgresConnection::open(&options).await?;
             tokio::spawn(writer::run(queue, commits.batch_max(), connection));
         }
-        let (reader, queues) = Reader::new();
+        let (reader, queues) = Reader::new(Vec::new());
         for queue in [queues.orders, queues.statements] {
             tokio::spawn(reader::run(queue, PostgresConnection::open(&options).await?));
         }
@@ -108,11 +122,11 @@ impl Store {
     /// When the disk fails the first statements.
     pub async fn open_inline(disk: &InlineDisk) -> Result<Self, StoreError> {
         leases::release_all(&mut disk.connection()).await?;
-        let (writer, queues) = Writer::new(1);
+        let (writer, queues) = Writer::new(1, Commits::Together.wait_max());
         for queue in queues {
             tokio::spawn(writer::run(queue, TOGETHER_MAX, disk.connection()));
         }
-        let (reader, queues) = Reader::new();
+        let (reader, queues) = Reader::new(Vec::new());
         for queue in [queues.orders, queues.statements] {
             tokio::spawn(reader::run(queue, disk.connection()));
         }
@@ -123,9 +137,9 @@ impl Store {
         Self {
             writer,
             reader,
-            order_ids: Numbers::new("order", 4096),
-            row_ids: Numbers::new("row", 8192),
-            serials: Numbers::new("serial", 8192),
+            order_ids: Numbers::new("order", 16_384),
+            row_ids: Numbers::new("row", 65_536),
+            serials: Numbers::new("serial", 32_768),
             has_log,
             _lock: lock,
         }

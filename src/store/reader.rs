@@ -1,9 +1,12 @@
-//! Reading: look-ups of orders that wait are answered together, like commits, with no timer.
+//! Reading: look-ups of orders that wait are answered together, like commits, with no timer. On
+//! SQLite an order is found sooner than another thread is woken, so there its caller does it.
 
 use super::connection::Connection;
 use super::lookup::{Key, StoredOrder};
 use super::sql::{Done, Row, Statement};
+use super::sqlite::SqliteConnection;
 use super::{Store, StoreError};
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,6 +30,8 @@ pub(super) enum Read {
 pub(super) struct Reader {
     orders: mpsc::Sender<Read>,
     statements: mpsc::Sender<Read>,
+    /// Connections with which callers find orders themselves.
+    direct: Vec<Mutex<SqliteConnection>>,
 }
 
 /// The other ends of the queues.
@@ -36,11 +41,18 @@ pub(super) struct Queues {
 }
 
 impl Reader {
-    pub(super) fn new() -> (Self, Queues) {
+    pub(super) fn new(direct: Vec<SqliteConnection>) -> (Self, Queues) {
         let (orders, orders_queue) = mpsc::channel(QUEUE_MAX);
         let (statements, statements_queue) = mpsc::channel(QUEUE_MAX);
         let queues = Queues { orders: orders_queue, statements: statements_queue };
-        (Self { orders, statements }, queues)
+        let direct = direct.into_iter().map(Mutex::new).collect();
+        (Self { orders, statements, direct }, queues)
+    }
+
+    /// Finds an order on the caller's thread, if a connection is free for it.
+    fn find_directly(&self, key: &Key) -> Option<Result<Option<StoredOrder>, StoreError>> {
+        let connection = self.direct.iter().find_map(|connection| connection.try_lock().ok())?;
+        Some(connection.find_one(key))
     }
 
     /// Answers what is queued, then ends the lanes.
@@ -69,6 +81,9 @@ async fn ask<T>(
 
 impl Store {
     pub(super) async fn find(&self, key: Key) -> Result<Option<StoredOrder>, StoreError> {
+        if let Some(found) = self.reader.find_directly(&key) {
+            return found;
+        }
         ask(&self.reader.orders, |reply| Read::Find(key, reply)).await
     }
 

@@ -11,11 +11,13 @@ use super::jobs::Job;
 use super::notices::DueNotice;
 use super::rows::OrderRow;
 use super::sql::{Done, Statement};
+use super::ticket::Ticket;
 use super::{Store, StoreError};
 use crate::payment::Millis;
 use crate::payment::ids::{JobId, MerchantId, NoticeId, OrderId};
 use crate::payment::notice::{Attempt, Notice};
 use crate::payment::transition::Change;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many changes may wait for one writer; the next caller is told to come back.
@@ -92,13 +94,15 @@ pub struct NoticeResult {
 /// The queues in front of the writers.
 pub(super) struct Writer {
     lanes: Vec<mpsc::Sender<Write>>,
+    /// How long a new order waits for its writer before it is withdrawn.
+    wait_max: Duration,
 }
 
 impl Writer {
     /// As many queues as there will be writers, and their other ends.
-    pub(super) fn new(lanes: usize) -> (Self, Vec<mpsc::Receiver<Write>>) {
+    pub(super) fn new(lanes: usize, wait_max: Duration) -> (Self, Vec<mpsc::Receiver<Write>>) {
         let (lanes, queues) = (0..lanes).map(|_| mpsc::channel(QUEUE_MAX)).unzip();
-        (Self { lanes }, queues)
+        (Self { lanes, wait_max }, queues)
     }
 
     /// Whether every writer is at work.
@@ -121,26 +125,50 @@ impl Writer {
         key: i64,
         write: impl FnOnce(Reply<T>) -> Write,
     ) -> Result<T, StoreError> {
+        heard(self.queue(key, write)?.await)
+    }
+
+    fn queue<T>(
+        &self,
+        key: i64,
+        write: impl FnOnce(Reply<T>) -> Write,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (reply, result) = oneshot::channel();
         let lane = key.rem_euclid(i64::try_from(self.lanes.len()).unwrap_or(1));
         self.lanes[usize::try_from(lane).unwrap_or(0)]
             .try_send(write(reply))
             .map_err(|_| StoreError::Busy("too many changes are waiting".to_owned()))?;
-        result.await.unwrap_or_else(|_| Err(StoreError::Busy("the writer has stopped".to_owned())))
+        Ok(result)
     }
+}
+
+fn heard<T>(
+    result: Result<Result<T, StoreError>, oneshot::error::RecvError>,
+) -> Result<T, StoreError> {
+    result.unwrap_or_else(|_| Err(StoreError::Busy("the writer has stopped".to_owned())))
 }
 
 impl Store {
     /// Saves a new order, unless it, its nonce or its reader's counter was there before.
     ///
     /// # Errors
-    /// `Busy` when too much waits or the database is away. Then nothing was saved, unless the
+    /// `Busy` when too much waits, when the writer does not get to it within a second, or when the
+    /// database is away. Then nothing was saved, unless the
     /// database went away at the very moment of the commit and stayed away through all tries:
     /// nobody knows then, and the caller must look.
     pub async fn accept(&self, new: NewOrder) -> Result<Acceptance, StoreError> {
         let key = new.change.order.reader.0;
-        let row = Box::new(OrderRow::of(new)?);
-        self.writer.save(key, |reply| Write::Accept(row, reply)).await
+        let (row, ticket) = (Box::new(OrderRow::of(new)?), Ticket::default());
+        let mut saved =
+            self.writer.queue(key, |reply| Write::Accept(row, ticket.clone(), reply))?;
+        match tokio::time::timeout(self.writer.wait_max, &mut saved).await {
+            Err(_) if ticket.withdraw() => {
+                Err(StoreError::Busy("the writer takes too long".to_owned()))
+            }
+            // The writer has it: only its word counts, however long it takes.
+            Err(_) => heard(saved.await),
+            Ok(result) => heard(result),
+        }
     }
 
     /// Saves a step that was taken. `false` when somebody else changed the order meanwhile: then

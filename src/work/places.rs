@@ -232,11 +232,12 @@ mod tests {
     #[test]
     fn the_end_of_a_piece_calls_the_next_in_line() {
         let places = Places::new(1000);
-        admit(&places, 1, FIRST + 4);
-        assert_eq!(places.leave_host(&1, None), [FIRST]);
+        let first = u32::try_from(FIRST).unwrap();
+        admit(&places, 1, first + 4);
+        assert_eq!(places.leave_host(&1, None), [first]);
         assert_eq!(
             places.leave_host(&1, FAR),
-            [FIRST + 1, FIRST + 2],
+            [first + 1, first + 2],
             "one instead, and one more for a far host"
         );
         assert_eq!(places.floor().free(), 1000 - FIRST - 1);

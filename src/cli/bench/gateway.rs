@@ -21,7 +21,6 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 /// Receivers that hang are part of the game; every callback that they fail needs no line.
 const LOG_FILTER: &str = "warn,tillgate::gateway::deliver=error";
@@ -101,11 +100,7 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
     let entropy = Entropy::system()?;
     let location = Location::parse(&arguments.db).context("--db names no database")?;
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-    let mut settings = Settings::for_dev(listen, location, master_key()?);
-    if arguments.role.commits() == Commits::Alone {
-        // What it takes is to be measured, however long.
-        settings.answer_timeout = Duration::from_mins(1);
-    }
+    let settings = Settings::for_dev(listen, location, master_key()?);
     let start = Start {
         clock: Clock::system(),
         entropy: entropy.clone(),

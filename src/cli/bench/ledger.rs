@@ -213,7 +213,10 @@ mod tests {
             ledger.sent(number, Instant::now());
             let steps = [Ledger::refused, |book: &Ledger, n| book.called_back(&book.name_of(n))];
             let order = if late { [0, 1] } else { [1, 0] };
-            order.map(|step: usize| steps[step](&ledger, number));
+            for step in order {
+                let step: usize = step;
+                steps[step](&ledger, number);
+            }
             assert_eq!(ledger.owed().unwrap(), 0);
         }
     }

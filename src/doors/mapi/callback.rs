@@ -14,7 +14,7 @@ const MERCHANT_DATA_MAX: usize = 2048;
 ///
 /// # Errors
 /// When the merchant's address is not one.
-pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<String, String> {
+pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<Url, String> {
     let mut url = Url::parse(&notice.url).map_err(|error| error.to_string())?;
     let id = order.id.to_string();
     let status = notice.status.name();
@@ -64,5 +64,5 @@ pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<String,
         }
     }
     drop(query);
-    Ok(url.into())
+    Ok(url)
 }

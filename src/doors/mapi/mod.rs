@@ -189,7 +189,7 @@ async fn take_order(
             tracing::info!(order = %accepted.order, "accepted");
             reply::accepted(name, accepted).answer(request)
         }
-        Err(failure) => fail(mapi, &failure, client_orderid, request).await,
+        Err(failure) => fail(mapi, &failure, client_orderid, request),
     }
 }
 
@@ -205,7 +205,7 @@ async fn tell_status(
     };
     match find(mapi, scope, &form).await {
         Ok(reply) => reply.answer(request),
-        Err(failure) => fail(mapi, &failure, echoed_name(&form), request).await,
+        Err(failure) => fail(mapi, &failure, echoed_name(&form), request),
     }
 }
 
@@ -216,7 +216,7 @@ async fn find(mapi: &Mapi, scope: Scope, form: &Form) -> Result<reply::Reply, Fa
     if !question.is_about(&order) {
         return Err(Refusal::OrderNotFound.into());
     }
-    Ok(question.reply(&order, mapi.gateway.next_serial().await))
+    Ok(question.reply(&order, mapi.gateway.roll_serial()))
 }
 
 /// The merchant's name for the order, to be repeated in an answer, unless it is too long to be one.
@@ -230,14 +230,14 @@ const CLIENT_ORDERID_MAX: usize = 128;
 /// Stands in answers that carry no serial anyway.
 const NO_SERIAL: SerialNumber = SerialNumber(0);
 
-async fn fail(
+fn fail(
     mapi: &Mapi,
     failure: &Failure,
     client_orderid: Option<&str>,
     request: &HttpRequest,
 ) -> HttpResponse {
     let serial = match failure {
-        Failure::Refused { .. } => mapi.gateway.next_serial().await,
+        Failure::Refused { .. } => mapi.gateway.roll_serial(),
         _ => NO_SERIAL,
     };
     reply::failed(failure, serial, client_orderid, request)

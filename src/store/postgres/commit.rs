@@ -6,6 +6,7 @@ use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge_batch};
 use crate::store::notices::{CLAIM_NOTICES, DueNotice};
+use crate::store::phones::PhoneBook;
 use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
 use crate::store::writer::{Advance, NewOrder, NoticeResult};
@@ -98,6 +99,7 @@ const NOTE_ATTEMPTS: &str = "\
 pub(super) async fn write(
     connection: &mut PgConnection,
     batch: &Batch,
+    phones: &PhoneBook,
     look_first: bool,
 ) -> Result<Option<Results>, StoreError> {
     let mut results = Results::default();
@@ -114,7 +116,7 @@ pub(super) async fn write(
         }
         let fresh = batch.accepts.iter().zip(&verdicts).filter(|(_, v)| **v == Verdict::Write);
         let fresh: Vec<_> = fresh.map(|((row, _), _)| row.as_ref()).collect();
-        if !insert(connection, &fresh).await? {
+        if !insert(connection, &fresh, phones).await? {
             return Ok(None);
         }
         notices.extend(fresh.into_iter().filter_map(|row| NoticeRow::of_new(&row.new)));
@@ -175,13 +177,17 @@ async fn look(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<Vec<Kn
 }
 
 /// `false` when a nonce, a counter or an order was in the way.
-async fn insert(connection: &mut PgConnection, rows: &[&OrderRow]) -> Result<bool, StoreError> {
+async fn insert(
+    connection: &mut PgConnection,
+    rows: &[&OrderRow],
+    phones: &PhoneBook,
+) -> Result<bool, StoreError> {
     if rows.is_empty() {
         return Ok(true);
     }
     let new: &[&NewOrder] = &column(rows, |row| &row.new);
     let counters = highest_counters(new);
-    let phones = phones(new);
+    let phones = phones.unknown(new.iter().copied());
     let jobs: Vec<_> = new.iter().filter_map(|new| Some((new, JobRow::of(new)?))).collect();
     let row = sqlx::query(INSERT)
         .bind(column(new, |new| new.nonce.bucket))
@@ -232,13 +238,6 @@ fn highest_counters(new: &[&NewOrder]) -> Vec<(i64, i64)> {
     let mut rows: Vec<_> = highest.into_iter().collect();
     rows.sort_unstable();
     rows
-}
-
-/// One order for each phone.
-fn phones<'a>(new: &[&'a NewOrder]) -> Vec<&'a NewOrder> {
-    let mut seen = HashSet::new();
-    let first = |new: &&NewOrder| seen.insert((new.merchant.0, new.phone.phone_id.clone()));
-    new.iter().copied().filter(first).collect()
 }
 
 /// Saves the orders whose version is still the expected one, and their jobs. `None` when a job was

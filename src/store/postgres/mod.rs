@@ -6,6 +6,7 @@ mod commit;
 use super::batch::{Batch, Results};
 use super::connection::Connection;
 use super::lookup::{Key, StoredOrder, columns};
+use super::phones::PhoneBook;
 use super::sql::{Done, Row, Statement, Value};
 use super::{StoreError, corrupt};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
@@ -47,13 +48,14 @@ const BY_GROUP_AND_NAME: &str = concat!(
 pub(super) struct PostgresConnection {
     options: PgConnectOptions,
     open: Option<PgConnection>,
+    phones: PhoneBook,
 }
 
 impl PostgresConnection {
     /// Opens a connection.
     pub(super) async fn open(options: &PgConnectOptions) -> Result<Self, StoreError> {
         let open = Some(connect(options).await?);
-        Ok(Self { options: options.clone(), open })
+        Ok(Self { options: options.clone(), open, phones: PhoneBook::default() })
     }
 
     /// The connection, for a piece of work; a new one if the last was lost.
@@ -93,9 +95,11 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
 impl Connection for PostgresConnection {
     async fn commit(&mut self, batch: &Batch) -> Result<Results, StoreError> {
         let mut connection = self.take().await?;
-        let result = in_time(commit(&mut connection, batch)).await;
+        let result = in_time(commit(&mut connection, batch, &self.phones)).await;
         self.keep(connection, &result);
-        result
+        let results = result?;
+        self.phones.remember(batch.saved(&results));
+        Ok(results)
     }
 
     async fn find(&mut self, keys: &[Key]) -> Result<Vec<Option<StoredOrder>>, StoreError> {
@@ -115,10 +119,14 @@ impl Connection for PostgresConnection {
 
 /// Most orders, nonces and counters are new, so at first nothing is looked up; the statements show
 /// it if something was there before, and then it is.
-async fn commit(connection: &mut PgConnection, batch: &Batch) -> Result<Results, StoreError> {
+async fn commit(
+    connection: &mut PgConnection,
+    batch: &Batch,
+    phones: &PhoneBook,
+) -> Result<Results, StoreError> {
     for look_first in [false, true] {
         let mut transaction = connection.begin().await?;
-        match commit::write(&mut transaction, batch, look_first).await {
+        match commit::write(&mut transaction, batch, phones, look_first).await {
             Ok(Some(results)) => {
                 transaction.commit().await?;
                 return Ok(results);

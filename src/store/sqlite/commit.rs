@@ -6,6 +6,7 @@ use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge};
 use crate::store::notices::{CLAIM_NOTICES, DueNotice};
+use crate::store::phones::PhoneBook;
 use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
 use crate::store::writer::{Acceptance, Advance, NewOrder, NoticeResult};
@@ -49,10 +50,17 @@ const NOTE_ATTEMPT: &str = "\
     WHERE id = ?1 AND attempts = ?2 AND state = 'sending'";
 
 /// Writes a batch into the open transaction.
-pub(super) fn write(session: &Session<'_>, batch: &Batch) -> Result<Results, StoreError> {
+pub(super) fn write(
+    session: &Session<'_>,
+    batch: &Batch,
+    phones: &PhoneBook,
+) -> Result<Results, StoreError> {
     let mut results = Results::default();
     for (row, _) in &batch.accepts {
         results.accepts.push(accept(session, row)?);
+    }
+    for new in phones.unknown(batch.saved(&results)) {
+        insert_phone(session, new)?;
     }
     for (advance, _) in &batch.advances {
         results.advances.push(save_step(session, advance)?);
@@ -96,8 +104,6 @@ fn insert(session: &Session<'_>, row: &OrderRow) -> Result<(), StoreError> {
     let order = &new.change.order;
     session.execute(INSERT_NONCE, (new.nonce.bucket, new.nonce.digest))?;
     session.execute(RAISE_COUNTER, (order.reader.0, new.counter))?;
-    let phone = (new.merchant.0, &new.phone.phone_id, &new.phone.sdk_version, order.created_at);
-    session.execute(INSERT_PHONE, phone)?;
     session.execute(
         INSERT_ORDER,
         rusqlite::params![
@@ -124,6 +130,12 @@ fn insert(session: &Session<'_>, row: &OrderRow) -> Result<(), StoreError> {
         session.execute(INSERT_JOB, (new.job.0, order.id.0, step, round, due_at, claims))?;
     }
     insert_notice(session, NoticeRow::of_new(new))
+}
+
+fn insert_phone(session: &Session<'_>, new: &NewOrder) -> Result<(), StoreError> {
+    let seen_at = new.change.order.created_at;
+    let phone = (new.merchant.0, &new.phone.phone_id, &new.phone.sdk_version, seen_at);
+    session.execute(INSERT_PHONE, phone).map(drop)
 }
 
 fn save_step(session: &Session<'_>, advance: &Advance) -> Result<bool, StoreError> {

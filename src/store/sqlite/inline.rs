@@ -4,6 +4,7 @@
 use super::super::StoreError;
 use super::super::migrations::MIGRATIONS;
 use super::super::migrations::for_sqlite;
+use super::super::phones::PhoneBook;
 use super::{SqliteConnection, open_file, set_up};
 use rusqlite::types::ValueRef;
 use std::path::Path;
@@ -87,7 +88,11 @@ impl InlineDisk {
     }
 
     pub(in crate::store) fn connection(&self) -> SqliteConnection {
-        SqliteConnection { database: Arc::clone(&self.database), fate: self.fate.clone() }
+        SqliteConnection {
+            database: Arc::clone(&self.database),
+            phones: PhoneBook::default(),
+            fate: self.fate.clone(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::StoreError;
 use super::batch::{Batch, Results};
 use super::connection::Connection;
 use super::lookup::{COLUMNS, Key, StoredOrder, columns};
+use super::phones::PhoneBook;
 use super::sql::{Done, Row, Statement, Value};
 use inline::Fate;
 use rusqlite::types::{ToSqlOutput, Value as SqliteValue, ValueRef};
@@ -25,11 +26,11 @@ const SETTINGS: &str = "\
     PRAGMA secure_delete = ON; \
     PRAGMA busy_timeout = 5000";
 
-/// Memory for the pages that sales touch (16 MB, as needed), and a log of 16 MB before it is worked
+/// Memory for the pages that sales touch (16 MB, as needed), and a log of 32 MB before it is worked
 /// off, so that a page that many commits touch is written to its place once.
 const WRITER_SETTINGS: &str = "\
     PRAGMA cache_size = -16000; \
-    PRAGMA wal_autocheckpoint = 4000";
+    PRAGMA wal_autocheckpoint = 8000";
 
 /// More than there are statements, so that each is prepared once.
 const PREPARED_MAX: usize = 128;
@@ -50,6 +51,7 @@ const BY_GROUP_AND_NAME: &str = concat!(
 /// One connection. Several share one database in memory; a file is opened once for each.
 pub(super) struct SqliteConnection {
     database: Arc<Mutex<rusqlite::Connection>>,
+    phones: PhoneBook,
     fate: Fate,
 }
 
@@ -57,7 +59,7 @@ impl SqliteConnection {
     /// Opens a connection to the file of a database that was migrated.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Arc::new(Mutex::new(open_file(path)?));
-        Ok(Self { database, fate: Fate::default() })
+        Ok(Self { database, phones: PhoneBook::default(), fate: Fate::default() })
     }
 
     /// As [`SqliteConnection::open`], for the connection that sales are written by.
@@ -65,6 +67,11 @@ impl SqliteConnection {
         let connection = Self::open(path)?;
         connection.with(|session| Ok(session.database.execute_batch(WRITER_SETTINGS)?))?;
         Ok(connection)
+    }
+
+    /// Finds an order, at once.
+    pub(super) fn find_one(&self, key: &Key) -> Result<Option<StoredOrder>, StoreError> {
+        self.with(|session| find(session, key))
     }
 
     /// Does something with the database that others may share.
@@ -91,7 +98,10 @@ fn set_up(database: &rusqlite::Connection) -> Result<(), StoreError> {
 
 impl Connection for SqliteConnection {
     async fn commit(&mut self, batch: &Batch) -> Result<Results, StoreError> {
-        self.with(|session| session.transaction(|| commit::write(session, batch)))
+        let results = self
+            .with(|session| session.transaction(|| commit::write(session, batch, &self.phones)))?;
+        self.phones.remember(batch.saved(&results));
+        Ok(results)
     }
 
     async fn find(&mut self, keys: &[Key]) -> Result<Vec<Option<StoredOrder>>, StoreError> {

@@ -11,6 +11,7 @@ use tillgate::gateway::{Egress, EgressRules};
 use tillgate::payment::Millis;
 use tillgate::payment::ids::OrderId;
 use tokio::time::{Instant, sleep_until};
+use url::Url;
 
 /// Where its callbacks go.
 pub const ADDRESS: &str = "https://shop.example.com/callback";
@@ -69,12 +70,11 @@ impl Egress for Receiver {
         EgressRules { allow_private: false }
     }
 
-    async fn get(&self, address: &str) -> Result<(), String> {
+    async fn get(&self, url: Url) -> Result<(), String> {
         if self.weather.strikes(Fault::ReceiverRefuses) {
             return Err("cannot connect".to_owned());
         }
         self.wait(1, 100).await;
-        let url = url::Url::parse(address).unwrap();
         let find = |name: &str| url.query_pairs().find(|(known, _)| known == name).unwrap().1;
         let (order, status) = (OrderId(find("orderid").parse().unwrap()), find("status"));
         self.note(order, &status);

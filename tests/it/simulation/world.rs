@@ -238,7 +238,6 @@ impl World {
             egress,
             callback_wording: mapi::callback::word,
             acquirer_timeout: TIMEOUT,
-            answer_timeout: Duration::from_secs(1),
         };
         let gateway = Arc::new(Gateway::new(parts));
         if self.lives == 1 {
