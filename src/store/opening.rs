@@ -19,7 +19,7 @@ pub enum Commits {
     /// All that wait together.
     #[default]
     Together,
-    /// Each in a transaction of its own, through a pool: what the bench compares with.
+    /// Each in a transaction of its own, by many writers: what the bench compares with.
     Alone,
 }
 

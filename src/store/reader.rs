@@ -107,6 +107,9 @@ pub(super) async fn run(mut queue: mpsc::Receiver<Read>, mut connection: impl Co
         let (mut keys, mut callers) = (Vec::new(), Vec::new());
         for read in waiting.drain(..) {
             match read {
+                // Whoever asked has given up: the database was away.
+                Read::Find(_, reply) if reply.is_closed() => {}
+                Read::Run(_, reply) if reply.is_closed() => {}
                 Read::Find(key, reply) => {
                     keys.push(key);
                     callers.push(reply);
@@ -118,8 +121,25 @@ pub(super) async fn run(mut queue: mpsc::Receiver<Read>, mut connection: impl Co
             }
         }
         if !keys.is_empty() {
-            answer(callers, find_twice(&mut connection, &keys).await);
+            find_all(&mut connection, keys, callers).await;
         }
+    }
+}
+
+/// Answers all callers. If one order cannot be read, each is looked for alone, so that only its
+/// own caller hears of it.
+async fn find_all(
+    connection: &mut impl Connection,
+    keys: Vec<Key>,
+    callers: Vec<Reply<Option<StoredOrder>>>,
+) {
+    match find_twice(connection, &keys).await {
+        Err(StoreError::Broken(_)) if keys.len() > 1 => {
+            for (key, caller) in keys.into_iter().zip(callers) {
+                answer(vec![caller], find_twice(connection, &[key]).await);
+            }
+        }
+        found => answer(callers, found),
     }
 }
 

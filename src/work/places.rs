@@ -37,7 +37,7 @@ pub(super) struct Places<H, P> {
 
 struct Floor<H, P> {
     all: usize,
-    /// May pass `all` by a few, when a line moves between a look at what is free and its use.
+    /// May pass `all`, when lines move between a look at what is free and its use.
     taken: usize,
     in_line: usize,
     hosts: HashMap<H, HostLine<P>>,
@@ -78,7 +78,7 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
             return Admission::Begin(piece);
         };
         if hosts.len() >= HOSTS_MAX && !hosts.contains_key(host) {
-            hosts.retain(|_, line| line.under_way > 0);
+            hosts.retain(|_, line| line.under_way > 0 || !line.waiting.is_empty());
         }
         let line = hosts.entry(host.clone()).or_insert_with(HostLine::new);
         if line.waiting.is_empty() && line.may_begin(free) {
@@ -181,9 +181,10 @@ impl<P> HostLine<P> {
         Self { under_way: 0, window: Window::new(), waiting: VecDeque::new() }
     }
 
-    /// Whether one more may begin. The first one always may: it calls those in line.
+    /// Whether one more may begin. The first one always may, were there a place or not: nobody
+    /// else would call those in line.
     fn may_begin(&self, free: usize) -> bool {
-        free > 0 && (self.under_way == 0 || self.under_way < self.window.places().min(free / 2))
+        self.under_way == 0 || (free > 0 && self.under_way < self.window.places().min(free / 2))
     }
 }
 
@@ -241,6 +242,18 @@ mod tests {
             "one instead, and one more for a far host"
         );
         assert_eq!(places.floor().free(), 1000 - FIRST - 1);
+    }
+
+    #[test]
+    fn a_line_moves_on_although_more_places_are_taken_than_there_are() {
+        let places = Places::new(4);
+        assert_eq!(admit(&places, 1, 4), (1, 3, 0));
+        let now = Instant::now();
+        for piece in 0..9 {
+            let _ = places.admit(None, piece, now);
+        }
+        assert_eq!(places.floor().free(), 0);
+        assert_eq!(places.leave_host(&1, None).len(), 1, "the last one calls the next");
     }
 
     #[test]

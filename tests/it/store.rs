@@ -355,6 +355,20 @@ fn locations_are_read_from_text() {
 }
 
 #[tokio::test]
+async fn a_counter_taken_before_is_refused_also_beside_a_higher_one_of_the_same_reader() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("first", 1, 10).await, Acceptance::Saved);
+        let replayed = shelf.draft("replayed", 1, 10).await;
+        let fresh = shelf.draft("fresh", 1, 11).await;
+        let (replayed, fresh) =
+            tokio::join!(shelf.first.accept(replayed), shelf.first.accept(fresh));
+        assert_eq!(replayed.unwrap(), Acceptance::CounterReplayed);
+        assert_eq!(fresh.unwrap(), Acceptance::Saved);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn each_slot_of_a_schedule_is_taken_once_whoever_asks() {
     on_each(async |shelf| {
         for slot in [7, 8, 20] {

@@ -13,7 +13,7 @@ use crate::store::writer::{Advance, NewOrder, NoticeResult};
 use crate::store::{StoreError, corrupt, readable};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 const LOOK: &str = "\
     SELECT o.id, d.last_counter, n.digest IS NOT NULL \
@@ -31,10 +31,10 @@ const INSERT: &str = "\
         INSERT INTO nonces (bucket, digest) SELECT * FROM UNNEST($1::bigint[], $2::bytea[]) \
         ON CONFLICT DO NOTHING RETURNING 1), \
     counter AS ( \
-        UPDATE readers SET last_counter = r.counter, \
+        UPDATE readers SET last_counter = r.highest, \
                state = CASE readers.state WHEN 'new' THEN 'active' ELSE readers.state END \
-        FROM UNNEST($3::bigint[], $4::bigint[]) AS r(id, counter) \
-        WHERE readers.id = r.id AND readers.last_counter < r.counter RETURNING 1), \
+        FROM UNNEST($3::bigint[], $32::bigint[], $4::bigint[]) AS r(id, lowest, highest) \
+        WHERE readers.id = r.id AND readers.last_counter < r.lowest RETURNING 1), \
     placed AS ( \
         INSERT INTO orders (id, endpoint_id, client_orderid, kind, status, stage, \
                amount_minor, currency, reader_id, serial, request_digest, card, request, \
@@ -186,14 +186,24 @@ async fn insert(
         return Ok(true);
     }
     let new: &[&NewOrder] = &column(rows, |row| &row.new);
-    let counters = highest_counters(new);
-    let phones = phones.unknown(new.iter().copied());
+    let counters = counters(new);
+    let mut phones = phones.unknown(new.iter().copied());
+    let mut nonces = column(new, |new| new.nonce);
+    // What two writers may both want they take in the same order, so that neither waits for the
+    // other.
+    let mut rows = rows.to_vec();
+    rows.sort_unstable_by_key(|row| {
+        (row.new.change.order.endpoint.0, row.new.change.order.client_orderid.as_str())
+    });
+    phones.sort_unstable_by_key(|new| (new.merchant.0, new.phone.phone_id.as_str()));
+    nonces.sort_unstable_by_key(|nonce| (nonce.bucket, nonce.digest));
+    let (rows, new) = (&rows, &column(&rows, |row| &row.new));
     let jobs: Vec<_> = new.iter().filter_map(|new| Some((new, JobRow::of(new)?))).collect();
     let row = sqlx::query(INSERT)
-        .bind(column(new, |new| new.nonce.bucket))
-        .bind(column(new, |new| &new.nonce.digest[..]))
-        .bind(column(&counters, |(reader, _)| *reader))
-        .bind(column(&counters, |(_, counter)| *counter))
+        .bind(column(&nonces, |nonce| nonce.bucket))
+        .bind(column(&nonces, |nonce| &nonce.digest[..]))
+        .bind(column(&counters, |counters| counters.reader))
+        .bind(column(&counters, |counters| counters.highest))
         .bind(column(new, |new| new.change.order.id.0))
         .bind(column(new, |new| new.change.order.endpoint.0))
         .bind(column(new, |new| new.change.order.client_orderid.as_str()))
@@ -221,23 +231,31 @@ async fn insert(
         .bind(column(&jobs, |(_, job)| job.round))
         .bind(column(&jobs, |(_, job)| job.due_at))
         .bind(column(&jobs, |(_, job)| job.claims))
+        .bind(column(&counters, |counters| counters.lowest))
         .fetch_one(connection)
         .await?;
     let written = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);
     Ok(written == (new.len(), counters.len(), new.len()))
 }
 
-/// One row for each reader, so that a statement never updates one twice; in the same order in
-/// every writer, which keeps their row locks from crossing.
-fn highest_counters(new: &[&NewOrder]) -> Vec<(i64, i64)> {
-    let mut highest = HashMap::new();
+/// What the counters of one reader in a batch span.
+struct Counters {
+    reader: i64,
+    lowest: i64,
+    highest: i64,
+}
+
+/// One row for each reader, so that a statement never updates one twice. All of the batch must be
+/// above what the reader has, so the lowest is compared and the highest is kept.
+fn counters(new: &[&NewOrder]) -> Vec<Counters> {
+    let mut spans: BTreeMap<i64, Counters> = BTreeMap::new();
     for new in new {
-        // Accepted counters of one reader rise from order to order.
-        highest.insert(new.change.order.reader.0, new.counter);
+        let (reader, counter) = (new.change.order.reader.0, new.counter);
+        // Counters of one reader that may be written rise from order to order.
+        let first = Counters { reader, lowest: counter, highest: counter };
+        spans.entry(reader).or_insert(first).highest = counter;
     }
-    let mut rows: Vec<_> = highest.into_iter().collect();
-    rows.sort_unstable();
-    rows
+    spans.into_values().collect()
 }
 
 /// Saves the orders whose version is still the expected one, and their jobs. `None` when a job was
@@ -246,10 +264,15 @@ async fn save_steps(
     connection: &mut PgConnection,
     steps: &[&Advance],
 ) -> Result<Option<Vec<bool>>, StoreError> {
-    // Two steps of one order in one batch: the first counts, the second is outdated.
-    let mut orders = HashSet::new();
-    let first: Vec<_> =
-        steps.iter().copied().filter(|step| orders.insert(step.change.order.id)).collect();
+    // Two steps of one order in one batch: only the job's latest owner can be right.
+    let mut latest: BTreeMap<i64, &Advance> = BTreeMap::new();
+    for step in steps {
+        let known = latest.entry(step.change.order.id.0).or_insert(step);
+        if step.job.claims > known.job.claims {
+            *known = step;
+        }
+    }
+    let first: Vec<_> = latest.into_values().collect();
     let outcomes: Vec<_> =
         first.iter().map(|step| json(&step.change.order.outcome)).collect::<Result<_, _>>()?;
     let next = |step: &&Advance| step.change.next.map(|next| next.step.name_and_round());
@@ -275,8 +298,14 @@ async fn save_steps(
         }
         saved.insert(OrderId(row.try_get(0)?));
     }
-    // Taken out, so that only the first step of an order finds it.
-    Ok(Some(steps.iter().map(|step| saved.remove(&step.change.order.id)).collect()))
+    let tried = first.iter().map(|step| (step.change.order.id, step.job.claims));
+    let tried: HashMap<_, _> = tried.collect();
+    // Taken out, so that of two with the same claim only the first is told that it was saved.
+    let is_saved = |step: &&Advance| {
+        let order = step.change.order.id;
+        tried.get(&order) == Some(&step.job.claims) && saved.remove(&order)
+    };
+    Ok(Some(steps.iter().map(is_saved).collect()))
 }
 
 async fn insert_notices(

@@ -15,9 +15,10 @@ use sqlx::{Column, Connection as _, Executor, PgConnection, Postgres, Row as _, 
 use std::time::Duration;
 
 /// Young tables without statistics would be joined by reading them whole; our statements always
-/// mean to go by index.
-const SETTINGS: &str =
-    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+/// mean to go by index. And whatever a server or role is set to, what is answered is durable.
+const SETTINGS: &str = "\
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+    SET synchronous_commit = on";
 
 /// How long opening a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
