@@ -148,7 +148,7 @@ impl Gateway {
     /// # Errors
     /// `Unavailable` when the database is away: then the leases run their time.
     pub async fn give_back(&self) -> Result<(), Failure> {
-        // All at once: they share a few commits.
+        // All at once: the callbacks share a few commits.
         let (jobs, callbacks) = (self.jobs.take(usize::MAX), self.callbacks.take(usize::MAX));
         try_join_all(jobs.iter().map(|work| self.give_back_work(work))).await?;
         try_join_all(callbacks.iter().map(|one| self.postpone(one, Duration::ZERO))).await?;

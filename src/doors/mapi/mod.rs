@@ -73,7 +73,7 @@ fn routes(config: &mut ServiceConfig) {
         (status = 400, description = "Malformed request; the reason stands in the header `error-message`"),
         (status = 403, description = "The signature does not hold"),
         (status = 413, description = "The body is too large"),
-        (status = 503, description = "Nothing was done; try again"),
+        (status = 503, description = "Try the same again, signed anew: it never becomes a second order"),
     )
 )]
 pub(crate) async fn sale(
@@ -99,7 +99,7 @@ pub(crate) async fn sale(
         (status = 400, description = "Malformed request; the reason stands in the header `error-message`"),
         (status = 403, description = "The signature does not hold"),
         (status = 413, description = "The body is too large"),
-        (status = 503, description = "Nothing was done; try again"),
+        (status = 503, description = "Try the same again, signed anew: it never becomes a second order"),
     )
 )]
 pub(crate) async fn preauth(
