@@ -26,11 +26,11 @@ const SETTINGS: &str = "\
     PRAGMA secure_delete = ON; \
     PRAGMA busy_timeout = 5000";
 
-/// Memory for the pages that sales touch (16 MB, as needed), and a log of 50 MB before it is worked
+/// Memory for the pages that sales touch (16 MB, as needed), and a log of 16 MB before it is worked
 /// off, so that a page that many commits touch is written to its place once.
 const WRITER_SETTINGS: &str = "\
     PRAGMA cache_size = -16000; \
-    PRAGMA wal_autocheckpoint = 12500";
+    PRAGMA wal_autocheckpoint = 4000";
 
 /// More than there are statements, so that each is prepared once.
 const PREPARED_MAX: usize = 128;
