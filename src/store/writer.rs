@@ -153,9 +153,9 @@ impl Store {
     ///
     /// # Errors
     /// `Busy` when too much waits, when the writer does not get to it within a second, or when the
-    /// database is away. Then nothing was saved, unless the
-    /// database went away at the very moment of the commit and stayed away through all tries:
-    /// nobody knows then, and the caller must look.
+    /// database is away. Then nothing was saved, unless the database went away at the very moment
+    /// of the commit and stayed away through all tries: nobody knows then, and the caller must
+    /// look.
     pub async fn accept(&self, new: NewOrder) -> Result<Acceptance, StoreError> {
         let key = new.change.order.reader.0;
         let (row, ticket) = (Box::new(OrderRow::of(new)?), Ticket::default());

@@ -36,6 +36,14 @@ pub(super) async fn drive<P: Player>(
     for (player, wire) in pairs {
         tasks.spawn(play(player, wire, began + time));
     }
+    gather(tasks, began).await
+}
+
+/// Waits for all players to end, each with its latencies.
+pub(super) async fn gather<P: Player>(
+    mut tasks: JoinSet<anyhow::Result<(P, Vec<u32>)>>,
+    began: Instant,
+) -> anyhow::Result<Load<P>> {
     let mut load = Load { players: Vec::new(), began, ended: began, latencies: Vec::new() };
     while let Some(ended) = tasks.join_next().await {
         let (player, latencies) = ended??;

@@ -2,7 +2,7 @@
 //! sent, and its latency counts from there, also when nobody was free to send it.
 
 use super::ledger::micros;
-use super::load::Load;
+use super::load::{Load, gather};
 use super::measured::float;
 use super::players::Player;
 use super::wire::Wire;
@@ -34,15 +34,7 @@ pub(super) async fn drive_at<P: Player>(
     for (player, wire) in pairs {
         tasks.spawn(play(player, wire, Arc::clone(&timetable)));
     }
-    let mut load = Load { players: Vec::new(), began, ended: began, latencies: Vec::new() };
-    while let Some(ended) = tasks.join_next().await {
-        let (player, latencies) = ended??;
-        load.players.push(player);
-        load.latencies.extend(latencies);
-    }
-    load.ended = Instant::now();
-    load.latencies.sort_unstable();
-    Ok(load)
+    gather(tasks, began).await
 }
 
 async fn play<P: Player>(

@@ -33,25 +33,25 @@ const INSERT: &str = "\
     counter AS ( \
         UPDATE readers SET last_counter = r.highest, \
                state = CASE readers.state WHEN 'new' THEN 'active' ELSE readers.state END \
-        FROM UNNEST($3::bigint[], $32::bigint[], $4::bigint[]) AS r(id, lowest, highest) \
+        FROM UNNEST($3::bigint[], $4::bigint[], $5::bigint[]) AS r(id, lowest, highest) \
         WHERE readers.id = r.id AND readers.last_counter < r.lowest RETURNING 1), \
     placed AS ( \
         INSERT INTO orders (id, endpoint_id, client_orderid, kind, status, stage, \
                amount_minor, currency, reader_id, serial, request_digest, card, request, \
                outcome, card_sealed, created_at, updated_at, version) \
-        SELECT r.*, 0 FROM UNNEST($5::bigint[], $6::bigint[], $7::text[], $8::text[], \
-               $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], \
-               $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], \
-               $20::bigint[], $21::bigint[]) AS r \
+        SELECT r.*, 0 FROM UNNEST($6::bigint[], $7::bigint[], $8::text[], $9::text[], \
+               $10::text[], $11::text[], $12::bigint[], $13::text[], $14::bigint[], \
+               $15::bigint[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], \
+               $21::bigint[], $22::bigint[]) AS r \
         ON CONFLICT (endpoint_id, client_orderid) DO NOTHING RETURNING 1), \
     phone AS ( \
         INSERT INTO phones (merchant_id, phone_id, sdk_version, first_seen_at) \
-        SELECT * FROM UNNEST($22::bigint[], $23::text[], $24::text[], $25::bigint[]) \
+        SELECT * FROM UNNEST($23::bigint[], $24::text[], $25::text[], $26::bigint[]) \
         ON CONFLICT DO NOTHING), \
     job AS ( \
         INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries) \
-        SELECT r.*, r.claims FROM UNNEST($26::bigint[], $27::bigint[], $28::text[], \
-               $29::bigint[], $30::bigint[], $31::bigint[]) \
+        SELECT r.*, r.claims FROM UNNEST($27::bigint[], $28::bigint[], $29::text[], \
+               $30::bigint[], $31::bigint[], $32::bigint[]) \
                AS r(id, order_id, step, round, due_at, claims)) \
     SELECT (SELECT COUNT(*) FROM nonce), (SELECT COUNT(*) FROM counter), \
            (SELECT COUNT(*) FROM placed)";
@@ -203,6 +203,7 @@ async fn insert(
         .bind(column(&nonces, |nonce| nonce.bucket))
         .bind(column(&nonces, |nonce| &nonce.digest[..]))
         .bind(column(&counters, |counters| counters.reader))
+        .bind(column(&counters, |counters| counters.lowest))
         .bind(column(&counters, |counters| counters.highest))
         .bind(column(new, |new| new.change.order.id.0))
         .bind(column(new, |new| new.change.order.endpoint.0))
@@ -231,7 +232,6 @@ async fn insert(
         .bind(column(&jobs, |(_, job)| job.round))
         .bind(column(&jobs, |(_, job)| job.due_at))
         .bind(column(&jobs, |(_, job)| job.claims))
-        .bind(column(&counters, |counters| counters.lowest))
         .fetch_one(connection)
         .await?;
     let written = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);

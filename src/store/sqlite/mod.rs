@@ -165,11 +165,11 @@ impl Session<'_> {
                 let index = index.ok_or_else(|| StoreError::Broken(format!("no {name}")))?;
                 prepared.raw_bind_parameter(index, value)?;
             }
-            if prepared.column_count() == 0 {
+            let columns = prepared.column_count();
+            if columns == 0 {
                 let changed = prepared.raw_execute()? as u64;
                 return Ok(Done { rows: Vec::new(), changed });
             }
-            let columns = prepared.column_count();
             let rows = read_all(prepared.raw_query(), columns)?;
             Ok(Done { rows, changed: self.database.changes() })
         })
