@@ -7,21 +7,54 @@
 
 pub mod unplugged;
 
+use crate::payment::amendment::{self, Amendment};
 use crate::payment::card::{EntryMode, Expiry, Pan};
+use crate::payment::chip::Completion;
 use crate::payment::host::{Authorisation, Inquiry};
-use crate::payment::ids::OrderId;
+use crate::payment::ids::{AmendmentId, OrderId};
 use crate::payment::money::Amount;
-use crate::payment::order::Kind;
+use crate::payment::order::{self, Order};
 use async_trait::async_trait;
 
 /// What a host knows a transaction by.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reference {
     pub order: OrderId,
-    pub kind: Kind,
+    pub transaction: Transaction,
     pub amount: Amount,
     /// The card acceptor terminal (ISO 8583 field 41).
     pub terminal_id: String,
+}
+
+/// Which of an order's transactions is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transaction {
+    /// The one that opened the order.
+    Opening(order::Kind),
+    Amendment(AmendmentId, amendment::Kind),
+}
+
+impl Reference {
+    /// The transaction that opened the order.
+    #[must_use]
+    pub fn of_order(order: &Order) -> Self {
+        Self {
+            order: order.id,
+            transaction: Transaction::Opening(order.kind),
+            amount: order.amount,
+            terminal_id: order.request.terminal_id.clone(),
+        }
+    }
+
+    /// A later transaction on the order.
+    #[must_use]
+    pub fn of_amendment(order: &Order, amendment: &Amendment) -> Self {
+        Self {
+            transaction: Transaction::Amendment(amendment.id, amendment.kind),
+            amount: amendment.amount,
+            ..Self::of_order(order)
+        }
+    }
 }
 
 /// The card, clear, for as long as one request takes. It borrows: whoever opened the card wipes
@@ -53,6 +86,16 @@ pub trait Acquirer: Send + Sync {
         reference: &Reference,
         card: CardForHost<'_>,
     ) -> Result<Authorisation, Fault>;
+
+    /// Tells how the chip ended a transaction that was approved (ISO 8583 0220). `Ok` is the
+    /// acknowledgement. Safe to repeat.
+    async fn advise(&self, reference: &Reference, completion: &Completion) -> Result<(), Fault>;
+
+    /// Takes an amount that the order holds. The reference is the capture's own.
+    async fn capture(&self, reference: &Reference) -> Result<Authorisation, Fault>;
+
+    /// Gives an amount back. The reference is the reversal's own; its order tells what was taken.
+    async fn refund(&self, reference: &Reference) -> Result<Authorisation, Fault>;
 
     /// Asks what became of an earlier request. Safe to repeat.
     async fn inquire(&self, reference: &Reference) -> Result<Inquiry, Fault>;

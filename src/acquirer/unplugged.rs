@@ -2,8 +2,11 @@
 //! both "what became of it" and "take it back" have certain answers.
 
 use super::{Acquirer, CardForHost, Fault, Reference};
+use crate::payment::chip::Completion;
 use crate::payment::host::{Authorisation, Inquiry};
 use async_trait::async_trait;
+
+const NOBODY: &str = "no acquirer is connected";
 
 /// Declines by not being there.
 pub struct Unplugged;
@@ -15,7 +18,19 @@ impl Acquirer for Unplugged {
         _reference: &Reference,
         _card: CardForHost<'_>,
     ) -> Result<Authorisation, Fault> {
-        Err(Fault::NotSent("no acquirer is connected".to_owned()))
+        Err(Fault::NotSent(NOBODY.to_owned()))
+    }
+
+    async fn advise(&self, _reference: &Reference, _completion: &Completion) -> Result<(), Fault> {
+        Err(Fault::NotSent(NOBODY.to_owned()))
+    }
+
+    async fn capture(&self, _reference: &Reference) -> Result<Authorisation, Fault> {
+        Err(Fault::NotSent(NOBODY.to_owned()))
+    }
+
+    async fn refund(&self, _reference: &Reference) -> Result<Authorisation, Fault> {
+        Err(Fault::NotSent(NOBODY.to_owned()))
     }
 
     async fn inquire(&self, _reference: &Reference) -> Result<Inquiry, Fault> {

@@ -8,7 +8,7 @@ use crate::doors::docs::DOCS_PATH;
 use crate::doors::sandbox::INBOX_PATH;
 use crate::gateway::{Failure, Gateway};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
-use crate::payment::merchant::Endpoint;
+use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderState};
 use crate::sandbox::scenario::ENDINGS;
@@ -195,6 +195,7 @@ fn sandbox_endpoint(id: EndpointId, currency: &str, place: usize) -> Result<Endp
         terminal_id: format!("{:08}", 10_000_462 + place),
         descriptor: "TILLGATE SANDBOX".to_owned(),
         sandbox: true,
+        terms: Terms { partial_capture: true, partial_reversal: true, ..Terms::default() },
     })
 }
 

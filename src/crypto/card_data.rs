@@ -6,6 +6,7 @@ use super::card_fields::{
 };
 use super::tlv::{self, Tag, Tlv};
 use crate::payment::card::{Expiry, Pan};
+use crate::payment::chip::ChipTags;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -15,6 +16,10 @@ const EMV_KEPT: [u32; 22] = [
     0x50, 0x5F2A, 0x5F34, 0x82, 0x84, 0x95, 0x9A, 0x9C, 0x9F02, 0x9F03, 0x9F06, 0x9F10, 0x9F1A,
     0x9F1E, 0x9F26, 0x9F27, 0x9F33, 0x9F34, 0x9F35, 0x9F36, 0x9F37, 0x9F41,
 ];
+
+/// Of those, what a receipt shows (MAPI 5.2).
+const FOR_RECEIPT: [u32; 8] = [0x50, 0x5F34, 0x84, 0x95, 0x9F06, 0x9F26, 0x9F27, 0x9F34];
+
 /// A card in the clear. It must not outlive the request; what wipes itself is wiped, and `Debug`
 /// shows nothing.
 pub struct ClearCard {
@@ -63,6 +68,15 @@ impl ClearCard {
                 .transpose()?,
             track2,
         })
+    }
+}
+
+impl ClearCard {
+    /// The chip's tags that a receipt shows; none of a card that was swiped.
+    #[must_use]
+    pub fn for_receipt(&self) -> ChipTags {
+        let shown = self.emv.iter().filter(|(tag, _)| FOR_RECEIPT.contains(&tag.0));
+        shown.map(|(tag, value)| (tag.to_string(), hex::encode_upper(value))).collect()
     }
 }
 

@@ -11,6 +11,7 @@
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
 
+pub mod advice;
 mod bcd;
 pub mod card_checks;
 pub mod card_data;

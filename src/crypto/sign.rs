@@ -1,5 +1,6 @@
 //! The SHA-1 `control` of the form commands and of callbacks (MAPI 2.1).
 
+use crate::payment::money::Amount;
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
@@ -21,6 +22,21 @@ pub fn control(parts: &[&str]) -> String {
 pub fn control_matches(expected: &str, given: &str) -> bool {
     let (expected, given) = (expected.to_ascii_lowercase(), given.to_ascii_lowercase());
     expected.as_bytes().ct_eq(given.as_bytes()).into()
+}
+
+/// The control of a capture or a return (MAPI 8.1, 8.2): an amount that was sent stands in it in
+/// minor units, followed by its currency.
+#[must_use]
+pub fn amend_control(
+    login: &str,
+    client_orderid: &str,
+    orderid: &str,
+    amount: Option<Amount>,
+    merchant_control: &str,
+) -> String {
+    let minor = amount.map(|amount| amount.minor().to_string()).unwrap_or_default();
+    let currency = amount.map_or("", |amount| amount.currency().alpha());
+    control(&[login, client_orderid, orderid, &minor, currency, merchant_control])
 }
 
 /// The control of a status request (MAPI 5.1). Void and a capture or return of the whole amount
@@ -49,6 +65,7 @@ pub fn callback_control(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payment::money::Currency;
 
     const KEY: &str = "B17F59B4-A7DC-41B4-8FF9-37D986B43D20";
 
@@ -67,8 +84,12 @@ mod tests {
 
     #[test]
     fn a_return_of_a_part_is_signed_with_amount_and_currency() {
-        let parts = ["merchantlogin", "902B4FF5", "6877", "500", "RUB", KEY];
-        assert_eq!(control(&parts), "38201f352f762343e0e6bb3cf0b2e5b988889147");
+        let rub = Currency::from_alpha("RUB").unwrap();
+        let five = Amount::from_minor(500, rub);
+        let part = amend_control("merchantlogin", "902B4FF5", "6877", five, KEY);
+        assert_eq!(part, "38201f352f762343e0e6bb3cf0b2e5b988889147");
+        let whole = amend_control("merchantlogin", "902B4FF5", "6877", None, KEY);
+        assert_eq!(whole, "cbc89d2a9918e10f6b3eef49d9ed1ef9d18b1c53");
     }
 
     #[test]

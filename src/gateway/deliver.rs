@@ -1,6 +1,7 @@
 //! Delivering callbacks from the outbox: at least once, until the receiver answers 200.
 
 use super::receiver::Receiver;
+use super::watch::Seen;
 use super::{Failure, Gateway};
 use crate::payment::notice::{Attempt, Notice};
 use crate::payment::order::Order;
@@ -17,12 +18,12 @@ const ATTEMPT_MAX: Millis = 30 * SECOND;
 /// How long a callback waits when we ourselves could not word it.
 const OWN_FAULT_PAUSE: Millis = 60 * SECOND;
 
-/// Words a callback: the whole address to GET, signature included, from the notice, its order
-/// and the merchant's control key. Doors give theirs.
+/// Words a callback: the whole address to GET, signature included, from the notice, the order
+/// with the transaction that it is about, and the merchant's control key. Doors give theirs.
 ///
 /// # Errors
 /// A sentence for the log when the merchant's address is not one.
-pub type CallbackWording = fn(&Notice, &Order, &str) -> Result<Url, String>;
+pub type CallbackWording = fn(&Notice, &Seen, &str) -> Result<Url, String>;
 
 /// A callback to deliver, and its order if this process already knows it.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ impl Gateway {
             Some(order) => order,
             None => self.order_of(notice).await?,
         };
-        self.address(notice, &order).await
+        self.address(notice, order).await
     }
 
     /// Records what came of a claimed callback.
@@ -139,16 +140,17 @@ impl Gateway {
         order.ok_or_else(|| Failure::Internal(format!("no order {}", notice.order)))
     }
 
-    async fn address(
-        &self,
-        notice: &Notice,
-        order: &Order,
-    ) -> Result<Result<Url, String>, Failure> {
+    async fn address(&self, notice: &Notice, order: Order) -> Result<Result<Url, String>, Failure> {
         let endpoint = self.endpoint(notice.endpoint).await?;
         let endpoint = endpoint
             .ok_or_else(|| Failure::Internal(format!("no endpoint {}", notice.endpoint)))?;
         let merchant = self.merchant(endpoint.merchant).await?;
-        Ok((self.parts.callback_wording)(notice, order, &merchant.control_key))
+        let amendment = match notice.amendment {
+            Some(id) => Some(self.amendment(&order, id).await?),
+            None => None,
+        };
+        let seen = Seen { order, amendment, terms: endpoint.terms.clone() };
+        Ok((self.parts.callback_wording)(notice, &seen, &merchant.control_key))
     }
 }
 

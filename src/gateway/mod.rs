@@ -4,6 +4,8 @@
 //! Every door comes in through [`Gateway::submit`]; the workers go on with [`Gateway::take_step`]
 //! and [`Gateway::deliver`].
 
+mod advice;
+mod amend;
 mod authorise;
 mod card_vault;
 mod deliver;
@@ -15,11 +17,13 @@ mod keys;
 mod nonce_book;
 mod receiver;
 mod registry;
+mod step;
 mod submit;
 mod sweep;
 mod watch;
 
-pub use authorise::Work;
+pub use advice::TillMessage;
+pub use amend::AmendIntent;
 pub use deliver::{CallbackWording, Delivery};
 pub use egress::{Egress, EgressError, EgressRules};
 pub use guarded_client::GuardedClient;
@@ -28,15 +32,17 @@ pub use keys::Keys;
 pub use nonce_book::NonceBook;
 pub use receiver::Receiver;
 pub use registry::Merchant;
-pub use submit::{Accepted, CallbackUrl, Intent};
+pub use step::Work;
+pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL};
 pub use sweep::Swept;
-pub use watch::{Scope, Watched};
+pub use watch::{Scope, Seen, Watched};
 
 use crate::acquirer::Acquirer;
 use crate::clock::{Clock, Entropy};
 use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
+use amend::Turnstiles;
 use card_vault::{CardVault, Surroundings};
 use futures_util::future::try_join_all;
 use registry::Registry;
@@ -67,6 +73,7 @@ pub struct Gateway {
     registry: Registry,
     vault: CardVault,
     nonces: NonceBook,
+    turnstiles: Turnstiles,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
 }
@@ -119,6 +126,7 @@ impl Gateway {
             registry: Registry::new(),
             vault: CardVault::new(),
             nonces: NonceBook::new(),
+            turnstiles: Turnstiles::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
         }

@@ -1,8 +1,8 @@
 //! Taking an order: from a door's intent to a durable order with its first job.
 
-use super::authorise::Work;
 use super::nonce_book::bucket_of;
 use super::registry::Merchant;
+use super::step::Work;
 use super::{Failure, Gateway};
 use crate::crypto::card_checks::{InsideError, check_inside};
 use crate::crypto::card_data::ClearCard;
@@ -43,6 +43,9 @@ pub struct Intent {
     /// The time stamp of the signature.
     pub signed_at: Millis,
 }
+
+/// The request parameter whose address hears of later transactions, too (MAPI 7).
+pub const NOTIFY_URL: &str = "notify_url";
 
 /// An address for callbacks, and the request parameter that named it.
 pub struct CallbackUrl {
@@ -235,6 +238,7 @@ impl Gateway {
             hash: self.parts.keys.card_hash(&card.pan),
             cardholder: card.cardholder.clone(),
             entry_mode: container.entry_mode,
+            chip: card.for_receipt(),
         };
         Ok(Presented { reader, counter, facts, clear })
     }
@@ -258,6 +262,7 @@ impl Gateway {
             request: self.complete_facts(intent),
             serial: self.store().next_serial().await?,
             outcome: Outcome::default(),
+            last_amendment: None,
             created_at: now,
             updated_at: now,
             version: 0,
@@ -271,7 +276,6 @@ impl Gateway {
         };
         Ok(NewOrder {
             merchant: intent.merchant.id,
-            job: self.store().next_job_id().await?,
             notice,
             request_digest: intent.request_digest.clone(),
             card_sealed,
@@ -293,6 +297,11 @@ impl Gateway {
                 Some(named) => Some(named.url.clone()),
                 None => endpoint.callback_url.clone(),
             },
+            later_callback_url: match &intent.callback_url {
+                Some(named) if named.parameter == NOTIFY_URL => Some(named.url.clone()),
+                _ => endpoint.callback_url.clone(),
+            },
+            hold_days: endpoint.terms.hold_days,
             terminal_id: endpoint.terminal_id.clone(),
             descriptor: endpoint.descriptor.clone(),
             receipt_id: self.parts.entropy.uuid(),

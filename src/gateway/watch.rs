@@ -2,15 +2,36 @@
 
 use super::registry::Merchant;
 use super::{Failure, Gateway};
+use crate::payment::amendment::Amendment;
 use crate::payment::ids::{EndpointId, GroupId, OrderId};
+use crate::payment::merchant::Terms;
 use crate::payment::order::Order;
 use crate::payment::refusal::Refusal;
+use crate::payment::transaction::TransactionView;
 
 /// Where the merchant looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
     Endpoint(EndpointId),
     Group(GroupId),
+}
+
+/// An order, and the one of its transactions that is told of.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub order: Order,
+    /// A later transaction; otherwise it is the one that opened the order.
+    pub amendment: Option<Amendment>,
+    /// What may be done with it.
+    pub terms: Terms,
+}
+
+impl Seen {
+    /// What is told.
+    #[must_use]
+    pub fn transaction(&self) -> TransactionView<'_> {
+        TransactionView::of(&self.order, self.amendment.as_ref())
+    }
 }
 
 /// How the merchant names the order.
@@ -23,6 +44,36 @@ pub struct Watched {
 }
 
 impl Gateway {
+    /// The order that the merchant names, and the latest of its transactions, or the one that a
+    /// request with this serial number asked for.
+    ///
+    /// # Errors
+    /// As [`Gateway::watch`]; `OrderNotFound` too when no request of the order has this number.
+    pub async fn see(
+        &self,
+        merchant: &Merchant,
+        watched: &Watched,
+        request: Option<&str>,
+    ) -> Result<Seen, Failure> {
+        let order = self.watch(merchant, watched).await?;
+        let terms = self.terms_of(&order).await?;
+        let mut amendments = match order.last_amendment {
+            Some(_) => self.store().amendments_of(&order).await?,
+            None => Vec::new(),
+        };
+        let amendment = match request {
+            Some(serial) if serial == order.serial.to_string() => None,
+            Some(serial) => {
+                amendments.retain(|amendment| amendment.serial.to_string() == *serial);
+                let cause = "no request of this order has this serial number";
+                let found = amendments.pop();
+                Some(found.ok_or_else(|| Failure::refused(Refusal::OrderNotFound, cause))?)
+            }
+            None => amendments.pop(),
+        };
+        Ok(Seen { order, amendment, terms })
+    }
+
     /// The order that the merchant names. What belongs to another merchant looks exactly like
     /// what does not exist.
     ///

@@ -1,5 +1,6 @@
 //! The card: its number while it is clear, and what may be kept of it.
 
+use super::chip::ChipTags;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -234,6 +235,7 @@ pub struct CardFacts {
     pub hash: String,
     pub cardholder: Option<String>,
     pub entry_mode: EntryMode,
+    pub chip: ChipTags,
 }
 
 #[cfg(test)]

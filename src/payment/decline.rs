@@ -25,6 +25,18 @@ pub const ACQUIRER_UNREACHABLE: Decline =
 /// Ends an order whose card data could not be read again before it was sent; nothing was charged.
 pub const MALFUNCTION: Decline = decline(909, "System malfunction");
 
+/// Ends what stayed unknown until an operator found out that nothing had moved.
+pub const DECIDED_BY_OPERATOR: Decline =
+    decline(907, "Issuer unavailable: no answer, decided by the operator");
+
+/// Ends a chip sale that the issuer approved and nobody completed; it was reversed.
+pub const ADVICE_MISSING: Decline =
+    decline(909, "The chip did not complete the transaction in time, it was reversed");
+
+/// Ends a chip sale that the issuer approved and the card then refused; it was reversed.
+pub const DECLINED_BY_CARD: Decline =
+    decline(909, "The card declined the transaction, it was reversed");
+
 /// The field 39 values that have a code of their own.
 const BY_RESPONSE: &[(&str, Decline)] = &[
     ("05", decline(100, "Do not honour")),

@@ -14,6 +14,10 @@ pub struct HostAnswer {
     pub rrn: Option<String>,
     /// The acquirer's own name for the transaction.
     pub processor_tx_id: Option<String>,
+    /// What the issuer tells the chip: a BER-TLV list of tags such as 91, 71 and 72, in upper-case
+    /// hex (ISO 8583 field 55).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_data: Option<String>,
 }
 
 /// What came back from the first request.

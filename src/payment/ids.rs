@@ -43,8 +43,26 @@ number_id! {
     KeySetId
 }
 number_id! {
-    /// One waiting piece of work on an order.
+    /// A later transaction on an order: a capture, a cancel, a reversal, a void. Numbered together
+    /// with the orders, so that no amendment has the number of an order.
+    AmendmentId
+}
+number_id! {
+    /// One waiting piece of work. It has the number of the transaction that it belongs to: of the
+    /// order, or of the amendment.
     JobId
+}
+
+impl From<OrderId> for JobId {
+    fn from(order: OrderId) -> Self {
+        Self(order.0)
+    }
+}
+
+impl From<AmendmentId> for JobId {
+    fn from(amendment: AmendmentId) -> Self {
+        Self(amendment.0)
+    }
 }
 number_id! {
     /// One callback owed to a merchant; the same on each of its attempts.

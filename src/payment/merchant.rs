@@ -24,6 +24,42 @@ pub struct Endpoint {
     pub descriptor: String,
     /// Whether the sandbox plays the acquirer here, so that its magic amounts apply.
     pub sandbox: bool,
+    pub terms: Terms,
+}
+
+/// What merchant and acquirer have agreed about an endpoint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// Whether less than the amount held may be captured.
+    pub partial_capture: bool,
+    /// Whether less than the amount taken may be given back.
+    pub partial_reversal: bool,
+    /// Whether a preauthorisation may be captured more than once.
+    pub multi_capture: bool,
+    /// How long a preauthorisation holds, in days.
+    pub hold_days: u32,
+    pub fee: Fee,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            partial_capture: false,
+            partial_reversal: false,
+            multi_capture: false,
+            hold_days: 7,
+            fee: Fee::default(),
+        }
+    }
+}
+
+/// What the acquirer keeps of each amount that is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Fee {
+    /// Hundredths of a percent.
+    pub basis_points: u32,
+    /// Minor units.
+    pub fixed_minor: u32,
 }
 
 impl Endpoint {

@@ -1,18 +1,23 @@
 //! The payment rules, as pure functions: from a state and an event to a [`transition::Change`]
 //! or a [`refusal::Refusal`]. Nothing here reads a clock, rolls dice, waits, or speaks to anyone.
 
+pub mod amend;
+pub mod amendment;
 pub mod card;
+pub mod chip;
 pub mod decline;
 pub mod filter;
 pub mod host;
 pub mod ids;
 pub mod ladder;
+pub mod ledger;
 pub mod merchant;
 pub mod money;
 pub mod notice;
 pub mod order;
 pub mod reader;
 pub mod refusal;
+pub mod transaction;
 pub mod transition;
 
 /// A moment: milliseconds since 1970-01-01 UTC.
@@ -24,3 +29,5 @@ pub const SECOND: Millis = 1_000;
 pub const MINUTE: Millis = 60 * SECOND;
 /// One hour in [`Millis`].
 pub const HOUR: Millis = 60 * MINUTE;
+/// Twenty-four hours in [`Millis`].
+pub const DAY: Millis = 24 * HOUR;

@@ -1,6 +1,7 @@
 //! Callbacks owed to merchants: what they tell, and when the next attempt is due.
 
-use super::ids::{EndpointId, NoticeId, OrderId};
+use super::amendment::Amendment;
+use super::ids::{AmendmentId, EndpointId, NoticeId, OrderId};
 use super::order::{Order, Status};
 use super::{HOUR, MINUTE, Millis};
 
@@ -49,6 +50,8 @@ pub fn wait_after(attempts: u32) -> Option<Millis> {
 pub struct Notice {
     pub id: NoticeId,
     pub order: OrderId,
+    /// The later transaction that it is about; otherwise it is the one that opened the order.
+    pub amendment: Option<AmendmentId>,
     pub endpoint: EndpointId,
     pub url: String,
     /// The status to report. It stands here, not only in the order, because the order goes on.
@@ -70,9 +73,24 @@ impl Notice {
         Self::is_owed(order).then_some(Self {
             id,
             order: order.id,
+            amendment: None,
             endpoint: order.endpoint,
             url,
             status: order.status,
+        })
+    }
+
+    /// The notice for the status that a later transaction has just reached, if one is owed.
+    #[must_use]
+    pub fn for_amendment(id: NoticeId, order: &Order, amendment: &Amendment) -> Option<Self> {
+        let url = order.request.later_callback_url.clone()?;
+        amendment.status.is_final().then_some(Self {
+            id,
+            order: order.id,
+            amendment: Some(amendment.id),
+            endpoint: order.endpoint,
+            url,
+            status: amendment.status,
         })
     }
 }

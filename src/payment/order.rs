@@ -1,13 +1,17 @@
 //! An order: what the merchant asked for, where it stands, and what came of it.
 
 use super::Millis;
-use super::card::CardFacts;
-use super::ids::{EndpointId, OrderId, ReaderId, SerialNumber};
+use super::card::{CardFacts, EntryMode};
+use super::chip::Completion;
+use super::decline::{self, Decline};
+use super::host::HostAnswer;
+use super::ids::{AmendmentId, EndpointId, OrderId, ReaderId, SerialNumber};
+use super::merchant::Terms;
 use super::money::Amount;
 use serde::{Deserialize, Serialize};
 
 /// What kind of transaction opened the order.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
     Sale,
     Preauth,
@@ -92,6 +96,12 @@ impl Status {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
     Processing,
+    /// A chip transaction is with the acquirer.
+    EmvProcessing,
+    /// The issuer approved; the chip has the last word.
+    EmvValidating,
+    /// The acquirer is told the chip's last word.
+    EmvAdviceProcessing,
     AutoReversalProcessing,
     Approved,
     Declined,
@@ -100,8 +110,11 @@ pub enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Processing,
+        Self::EmvProcessing,
+        Self::EmvValidating,
+        Self::EmvAdviceProcessing,
         Self::AutoReversalProcessing,
         Self::Approved,
         Self::Declined,
@@ -114,6 +127,9 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Processing => "processing",
+            Self::EmvProcessing => "emv_processing",
+            Self::EmvValidating => "emv_validating",
+            Self::EmvAdviceProcessing => "emv_advice_processing",
             Self::AutoReversalProcessing => "auto_reversal_processing",
             Self::Approved => "approved",
             Self::Declined => "declined",
@@ -148,13 +164,23 @@ pub struct RequestFacts {
     /// Where the callback goes, as decided when the order was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
+    /// Where callbacks about later transactions go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later_callback_url: Option<String>,
+    /// How long a preauthorisation holds, as agreed when it was accepted.
+    #[serde(default = "usual_hold_days")]
+    pub hold_days: u32,
     pub terminal_id: String,
     pub descriptor: String,
     /// Names the receipt page; a random UUID.
     pub receipt_id: String,
 }
 
-/// How an order ended.
+fn usual_hold_days() -> u32 {
+    Terms::default().hold_days
+}
+
+/// How a transaction ended.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// The public code and sentence, unless it was approved.
@@ -169,6 +195,37 @@ pub struct Outcome {
     pub rrn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor_tx_id: Option<String>,
+    /// What the issuer tells the chip, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_data: Option<String>,
+    /// What the chip said to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion: Option<Completion>,
+}
+
+impl Outcome {
+    /// What the acquirer's answer comes to.
+    #[must_use]
+    pub fn of_answer(answer: HostAnswer) -> (Status, Self) {
+        let approved = answer.response_code == decline::APPROVED;
+        let reason = (!approved).then(|| decline::for_response(&answer.response_code));
+        let outcome = Self {
+            error: reason.map(OutcomeError::of),
+            response_code: Some(answer.response_code),
+            approval_code: answer.approval_code,
+            rrn: answer.rrn,
+            processor_tx_id: answer.processor_tx_id,
+            issuer_data: answer.issuer_data,
+            completion: None,
+        };
+        (if approved { Status::Approved } else { Status::Declined }, outcome)
+    }
+
+    /// An end without an answer.
+    #[must_use]
+    pub fn refused(reason: Decline) -> Self {
+        Self { error: Some(OutcomeError::of(reason)), ..Self::default() }
+    }
 }
 
 /// The public reason why an order was not approved.
@@ -176,6 +233,14 @@ pub struct Outcome {
 pub struct OutcomeError {
     pub code: u32,
     pub message: String,
+}
+
+impl OutcomeError {
+    /// The reason as the wire tells it.
+    #[must_use]
+    pub fn of(reason: Decline) -> Self {
+        Self { code: reason.code, message: reason.message.to_owned() }
+    }
 }
 
 /// One order. `version` counts its saved changes.
@@ -195,12 +260,22 @@ pub struct Order {
     /// The number of the request that opened the order.
     pub serial: SerialNumber,
     pub outcome: Outcome,
+    /// The latest transaction on the order after the one that opened it.
+    pub last_amendment: Option<AmendmentId>,
     pub created_at: Millis,
+    /// When the opening transaction last changed.
     pub updated_at: Millis,
     pub version: i64,
 }
 
 impl Order {
+    /// Whether the chip has the last word once the issuer approved. A hold is completed by its
+    /// capture, and a contactless card is gone by then.
+    #[must_use]
+    pub fn needs_advice(&self) -> bool {
+        self.kind == Kind::Sale && self.card.entry_mode == EntryMode::Chip
+    }
+
     /// The wire's `order-stage`, for example `sale_approved` or `auth_processing`.
     #[must_use]
     pub fn wire_stage(&self) -> String {
@@ -213,5 +288,45 @@ impl Order {
         let names = [&self.request.first_name, &self.request.last_name];
         let names: Vec<_> = names.into_iter().flatten().map(String::as_str).collect();
         if names.is_empty() { self.card.cardholder.clone() } else { Some(names.join(" ")) }
+    }
+}
+
+/// An order for tests of rules.
+#[cfg(test)]
+pub(super) mod example {
+    use super::*;
+    use crate::payment::card::{Brand, Expiry};
+    use crate::payment::chip::ChipTags;
+    use crate::payment::money::Currency;
+
+    /// A swiped sale in roubles that the acquirer is about to get.
+    pub(in crate::payment) fn order(minor: i64) -> Order {
+        Order {
+            id: OrderId(7),
+            endpoint: EndpointId(1111),
+            client_orderid: "a".to_owned(),
+            kind: Kind::Sale,
+            status: Status::Processing,
+            stage: Stage::Processing,
+            amount: Amount::from_minor(minor, Currency::from_alpha("RUB").unwrap()).unwrap(),
+            reader: ReaderId(1),
+            card: CardFacts {
+                bin: "444455".to_owned(),
+                last_four: "1111".to_owned(),
+                expiry: Expiry::from_yymm("2912").unwrap(),
+                brand: Brand::Visa,
+                hash: "h".to_owned(),
+                cardholder: None,
+                entry_mode: EntryMode::Swipe,
+                chip: ChipTags::default(),
+            },
+            request: RequestFacts { hold_days: 7, ..RequestFacts::default() },
+            serial: SerialNumber(1),
+            outcome: Outcome::default(),
+            last_amendment: None,
+            created_at: 0,
+            updated_at: 0,
+            version: 0,
+        }
     }
 }

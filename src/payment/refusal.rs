@@ -45,6 +45,12 @@ pub enum Refusal {
     DecryptionFailed,
     #[error("KSN_REPLAY")]
     CounterReplayed,
+    #[error("GATE_CLOSING_DAY")]
+    GateClosingDay,
+    #[error("DAY_IS_CLOSING")]
+    DayIsClosing,
+    #[error("EMV_ADVICE_NOT_EXPECTED")]
+    AdviceNotExpected,
     #[error("END_POINT_DISABLED")]
     EndpointDisabled,
     #[error("CARD_NUMBER_INVALID")]
@@ -61,6 +67,14 @@ pub enum Refusal {
     PinNotAllowed,
     #[error("ORDER_NOT_FOUND")]
     OrderNotFound,
+    #[error("WRONG_ORDER_STATE")]
+    WrongOrderState,
+    #[error("AMOUNT_EXCEEDED")]
+    AmountExceeded,
+    #[error("CURRENCY_MISMATCH")]
+    CurrencyMismatch,
+    #[error("PARTIAL_NOT_SUPPORTED")]
+    PartialNotSupported,
 }
 
 impl Refusal {
@@ -88,6 +102,9 @@ impl Refusal {
             Self::ReaderNotAssigned => 23,
             Self::DecryptionFailed => 24,
             Self::CounterReplayed => 25,
+            Self::GateClosingDay => 26,
+            Self::DayIsClosing => 27,
+            Self::AdviceNotExpected => 28,
             Self::EndpointDisabled => 29,
             Self::CardNumberInvalid => 30,
             Self::CardExpired => 31,
@@ -96,6 +113,10 @@ impl Refusal {
             Self::UnknownKeySet => 35,
             Self::PinNotAllowed => 36,
             Self::OrderNotFound => 101,
+            Self::WrongOrderState => 102,
+            Self::AmountExceeded => 103,
+            Self::CurrencyMismatch => 104,
+            Self::PartialNotSupported => 105,
         }
     }
 

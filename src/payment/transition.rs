@@ -12,17 +12,32 @@
 //!          │ four times undecided
 //!          ▼
 //!        unknown ─────────► declined              the reversal was acknowledged
+//!              └──────────► approved | declined   an operator found out
 //! ```
+//!
+//! With a chip in the reader, an approval of the issuer leads to
+//!
+//! ```text
+//!       validating ──► advice ──────────► approved   the chip agreed, the acquirer knows
+//!             └──────► auto reversal ───► declined   the chip refused, or said nothing in time
+//! ```
+//!
+//! An approved preauthorisation is final, and keeps one job: to release the hold in time.
 
 use super::Millis;
+use super::amend::hold_ends;
+use super::chip::{ADVICE_WAIT, Completion};
 use super::decline::{self, Decline};
 use super::filter;
 use super::host::HostAnswer;
 use super::ladder;
 use super::merchant::Endpoint;
-use super::order::{Order, Outcome, OutcomeError, Stage, Status};
+use super::order::{Kind, Order, Outcome, OutcomeError, Stage, Status};
 
-/// Work that an order still needs, one piece at a time.
+/// How often an advice or a reversal may stay unanswered before the order counts as unknown.
+const QUIET_REPEATS: u32 = 4;
+
+/// Work that a transaction still needs, one piece at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Send the transaction to the acquirer; `round` counts the attempts that certainly did not
@@ -32,6 +47,17 @@ pub enum Step {
     Inquire { round: u32 },
     /// Take it back; `round` counts from 0.
     Reverse { round: u32 },
+    /// Wait for the chip's last word; when this falls due, it has not come.
+    AwaitAdvice,
+    /// Tell the acquirer the chip's last word; `round` counts from 0.
+    Advise { round: u32 },
+    /// Release a hold whose time is over.
+    Expire,
+    /// Send an amendment to the acquirer; `round` counts the attempts that certainly did not reach
+    /// it, from 0.
+    Amend { round: u32 },
+    /// Ask for an amendment, and send it again; `round` counts from 0.
+    Repeat { round: u32 },
 }
 
 impl Step {
@@ -42,6 +68,11 @@ impl Step {
             Self::Authorise { round } => ("authorise", round),
             Self::Inquire { round } => ("inquire", round),
             Self::Reverse { round } => ("reverse", round),
+            Self::AwaitAdvice => ("await_advice", 0),
+            Self::Advise { round } => ("advise", round),
+            Self::Expire => ("expire", 0),
+            Self::Amend { round } => ("amend", round),
+            Self::Repeat { round } => ("repeat", round),
         }
     }
 
@@ -52,6 +83,11 @@ impl Step {
             "authorise" => Some(Self::Authorise { round }),
             "inquire" => Some(Self::Inquire { round }),
             "reverse" => Some(Self::Reverse { round }),
+            "await_advice" => Some(Self::AwaitAdvice),
+            "advise" => Some(Self::Advise { round }),
+            "expire" => Some(Self::Expire),
+            "amend" => Some(Self::Amend { round }),
+            "repeat" => Some(Self::Repeat { round }),
             _ => None,
         }
     }
@@ -66,7 +102,7 @@ pub struct Planned {
 
 /// What to save: the order as it now is, and the one step it still needs.
 ///
-/// An order without a next step is final, and the other way round.
+/// An order without a next step is final; the only final one with a step is a hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
     pub order: Order,
@@ -92,21 +128,37 @@ pub enum Event {
     ReversalUnanswered { round: u32 },
     /// The card data can no longer be opened, and the transaction was certainly never sent.
     Unsendable,
+    /// The chip had the last word.
+    AdviceReceived(Completion),
+    /// The chip's last word has not come in time.
+    AdviceMissing,
+    /// The acquirer knows the chip's last word.
+    AdviceAcknowledged,
+    /// Advice number `round` brought no acknowledgement.
+    AdviceUnanswered { round: u32 },
+    /// Repeat number `round` of an amendment brought no answer.
+    RepeatUnanswered { round: u32 },
+    /// An operator found out what became of it.
+    OperatorDecided { approved: bool },
 }
 
-/// An event that cannot happen to an order in its state. Seeing one is a fault of the gateway.
+/// An event that cannot happen to a transaction in its state. Seeing one is a fault of the gateway.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{event:?} cannot happen to an order that is {status:?}")]
+#[error("{event:?} cannot happen to a transaction that is {status:?}")]
 pub struct IllegalEvent {
-    pub event: Event,
+    pub event: Box<Event>,
     pub status: Status,
 }
 
 /// Opens an accepted order: the filter ends it at once or the acquirer is asked next.
 #[must_use]
-pub fn open(order: Order, endpoint: &Endpoint, now: Millis) -> Change {
+pub fn open(mut order: Order, endpoint: &Endpoint, now: Millis) -> Change {
     if let Some(reason) = filter::judge(endpoint, order.amount) {
-        return finish(order, (Status::Filtered, Stage::Filtered), refused(reason), now);
+        let outcome = Outcome::refused(reason);
+        return finish(order, (Status::Filtered, Stage::Filtered), outcome, now);
+    }
+    if order.needs_advice() {
+        order.stage = Stage::EmvProcessing;
     }
     proceed(order, Step::Authorise { round: 0 }, now, now)
 }
@@ -116,47 +168,113 @@ pub fn open(order: Order, endpoint: &Endpoint, now: Millis) -> Change {
 /// # Errors
 /// An event that the order's state does not allow; nothing may be saved then.
 pub fn apply(order: Order, event: Event, now: Millis) -> Result<Change, IllegalEvent> {
-    match (order.status, event) {
-        (Status::Processing, Event::Answered(answer)) => Ok(decide(order, answer, now)),
-        (Status::Processing, Event::Pending { ask_after }) => {
-            Ok(proceed(order, Step::Inquire { round: 0 }, now + ask_after, now))
+    use {Stage as At, Status::Processing, Status::Unknown};
+    match (order.status, order.stage, event) {
+        (Processing, At::Processing | At::EmvProcessing, event) => apply_to_sent(order, event, now),
+        (Processing, At::EmvValidating, Event::AdviceReceived(completion)) => {
+            Ok(complete(order, completion, now))
         }
-        (Status::Processing, Event::NotSent { round }) => Ok(resend(order, round, now)),
-        (Status::Processing, Event::AnswerLost) => Ok(inquire(order, 0, now)),
-        (Status::Processing, Event::StillUndecided { round }) => {
-            Ok(inquire(order, round.saturating_add(1), now))
+        (Processing, At::EmvValidating, Event::AdviceMissing) => Ok(reverse(order, now)),
+        (Processing | Unknown, At::EmvAdviceProcessing, Event::AdviceAcknowledged) => {
+            let outcome = order.outcome.clone();
+            Ok(finish(order, (Status::Approved, Stage::Approved), outcome, now))
         }
-        (Status::Processing, Event::Unsendable) => {
-            let outcome = refused(decline::MALFUNCTION);
-            Ok(finish(order, (Status::Error, Stage::Error), outcome, now))
+        (Processing | Unknown, At::EmvAdviceProcessing, Event::AdviceUnanswered { round }) => {
+            Ok(repeat(order, round, |round| Step::Advise { round }, now))
         }
-        (Status::Unknown, Event::ReversalAcknowledged) => {
-            let outcome = refused(decline::REVERSED_WITHOUT_ANSWER);
-            Ok(finish(order, (Status::Declined, Stage::Declined), outcome, now))
+        (Processing | Unknown, At::AutoReversalProcessing, Event::ReversalAcknowledged) => {
+            Ok(decline_reversed(order, now))
         }
-        (Status::Unknown, Event::ReversalUnanswered { round }) => {
-            let round = round.saturating_add(1);
-            Ok(proceed(order, Step::Reverse { round }, now + ladder::reversal_wait(round), now))
+        (Processing | Unknown, At::AutoReversalProcessing, Event::ReversalUnanswered { round }) => {
+            Ok(repeat(order, round, |round| Step::Reverse { round }, now))
         }
-        (status, event) => Err(IllegalEvent { event, status }),
+        (Unknown, _, Event::OperatorDecided { approved }) => {
+            Ok(decide_by_hand(order, approved, now))
+        }
+        (status, _, event) => Err(IllegalEvent { event: Box::new(event), status }),
     }
 }
 
-fn decide(order: Order, answer: HostAnswer, now: Millis) -> Change {
-    let approved = answer.response_code == decline::APPROVED;
-    let error = (!approved).then(|| public(decline::for_response(&answer.response_code)));
-    let outcome = Outcome {
-        error,
-        response_code: Some(answer.response_code),
-        approval_code: answer.approval_code,
-        rrn: answer.rrn,
-        processor_tx_id: answer.processor_tx_id,
+/// Until the acquirer decided.
+fn apply_to_sent(order: Order, event: Event, now: Millis) -> Result<Change, IllegalEvent> {
+    match event {
+        Event::Answered(answer) => Ok(decide(order, answer, now)),
+        Event::Pending { ask_after } => {
+            Ok(proceed(order, Step::Inquire { round: 0 }, now + ask_after, now))
+        }
+        Event::NotSent { round } => Ok(resend(order, round, now)),
+        Event::AnswerLost => Ok(inquire(order, 0, now)),
+        Event::StillUndecided { round } => Ok(inquire(order, round.saturating_add(1), now)),
+        Event::Unsendable => {
+            let outcome = Outcome::refused(decline::MALFUNCTION);
+            Ok(finish(order, (Status::Error, Stage::Error), outcome, now))
+        }
+        event => Err(IllegalEvent { event: Box::new(event), status: order.status }),
+    }
+}
+
+fn decide(mut order: Order, answer: HostAnswer, now: Millis) -> Change {
+    let (status, outcome) = Outcome::of_answer(answer);
+    match status {
+        Status::Approved if order.needs_advice() => {
+            order.outcome = outcome;
+            order.stage = Stage::EmvValidating;
+            proceed(order, Step::AwaitAdvice, now + ADVICE_WAIT, now)
+        }
+        Status::Approved => finish(order, (status, Stage::Approved), outcome, now),
+        _ => finish(order, (Status::Declined, Stage::Declined), outcome, now),
+    }
+}
+
+/// The chip's last word: it agrees, and the acquirer is told, or it refuses, and all is undone.
+fn complete(mut order: Order, completion: Completion, now: Millis) -> Change {
+    let approved = completion.approved;
+    order.outcome.completion = Some(completion);
+    if !approved {
+        return reverse(order, now);
+    }
+    order.stage = Stage::EmvAdviceProcessing;
+    proceed(order, Step::Advise { round: 0 }, now, now)
+}
+
+fn reverse(mut order: Order, now: Millis) -> Change {
+    order.stage = Stage::AutoReversalProcessing;
+    proceed(order, Step::Reverse { round: 0 }, now + ladder::reversal_wait(0), now)
+}
+
+/// What has no answer is sent again, for as long as it takes.
+fn repeat(mut order: Order, round: u32, step: fn(u32) -> Step, now: Millis) -> Change {
+    let round = round.saturating_add(1);
+    if round >= QUIET_REPEATS {
+        order.status = Status::Unknown;
+    }
+    proceed(order, step(round), now + ladder::reversal_wait(round), now)
+}
+
+fn decline_reversed(order: Order, now: Millis) -> Change {
+    let approved_by_issuer = order.outcome.response_code.is_some();
+    let reason = match &order.outcome.completion {
+        Some(_) => decline::DECLINED_BY_CARD,
+        None if approved_by_issuer => decline::ADVICE_MISSING,
+        None => decline::REVERSED_WITHOUT_ANSWER,
     };
-    let end = match approved {
-        true => (Status::Approved, Stage::Approved),
-        false => (Status::Declined, Stage::Declined),
-    };
-    finish(order, end, outcome, now)
+    decline_for(order, reason, now)
+}
+
+fn decide_by_hand(order: Order, approved: bool, now: Millis) -> Change {
+    match approved {
+        true => {
+            let outcome = order.outcome.clone();
+            finish(order, (Status::Approved, Stage::Approved), outcome, now)
+        }
+        false => decline_for(order, decline::DECIDED_BY_OPERATOR, now),
+    }
+}
+
+/// Keeps what the issuer said, if it said anything.
+fn decline_for(order: Order, reason: Decline, now: Millis) -> Change {
+    let outcome = Outcome { error: Some(OutcomeError::of(reason)), ..order.outcome.clone() };
+    finish(order, (Status::Declined, Stage::Declined), outcome, now)
 }
 
 /// Sends again after a while, or gives up: nothing ever reached the acquirer, so nothing moved.
@@ -165,8 +283,7 @@ fn resend(order: Order, round: u32, now: Millis) -> Change {
         let step = Step::Authorise { round: round.saturating_add(1) };
         return proceed(order, step, now + wait, now);
     }
-    let outcome = refused(decline::ACQUIRER_UNREACHABLE);
-    finish(order, (Status::Declined, Stage::Declined), outcome, now)
+    decline_for(order, decline::ACQUIRER_UNREACHABLE, now)
 }
 
 /// Asks (again), or gives up asking: then the outcome is unknown and the reversal begins.
@@ -175,8 +292,7 @@ fn inquire(mut order: Order, round: u32, now: Millis) -> Change {
         return proceed(order, Step::Inquire { round }, now + wait, now);
     }
     order.status = Status::Unknown;
-    order.stage = Stage::AutoReversalProcessing;
-    proceed(order, Step::Reverse { round: 0 }, now + ladder::reversal_wait(0), now)
+    reverse(order, now)
 }
 
 fn proceed(mut order: Order, step: Step, due_at: Millis, now: Millis) -> Change {
@@ -188,24 +304,20 @@ fn finish(mut order: Order, end: (Status, Stage), outcome: Outcome, now: Millis)
     (order.status, order.stage) = end;
     order.outcome = outcome;
     order.updated_at = now;
-    Change { order, next: None }
-}
-
-fn refused(reason: Decline) -> Outcome {
-    Outcome { error: Some(public(reason)), ..Outcome::default() }
-}
-
-fn public(reason: Decline) -> OutcomeError {
-    OutcomeError { code: reason.code, message: reason.message.to_owned() }
+    let holds = order.kind == Kind::Preauth && order.status == Status::Approved;
+    let next = holds.then(|| Planned { step: Step::Expire, due_at: hold_ends(&order) });
+    Change { order, next }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payment::card::{Brand, CardFacts, EntryMode, Expiry};
-    use crate::payment::ids::{EndpointId, MerchantId, OrderId, ReaderId, SerialNumber};
-    use crate::payment::money::{Amount, Currency};
-    use crate::payment::order::{Kind, RequestFacts};
+    use crate::payment::card::EntryMode;
+    use crate::payment::chip::ChipTags;
+    use crate::payment::ids::{EndpointId, MerchantId};
+    use crate::payment::merchant::Terms;
+    use crate::payment::money::Currency;
+    use crate::payment::order::example::order;
     use proptest::prelude::*;
 
     fn endpoint() -> Endpoint {
@@ -221,34 +333,7 @@ mod tests {
             terminal_id: "10000462".to_owned(),
             descriptor: "TEST".to_owned(),
             sandbox: true,
-        }
-    }
-
-    fn order(minor: i64) -> Order {
-        Order {
-            id: OrderId(7),
-            endpoint: EndpointId(1111),
-            client_orderid: "a".to_owned(),
-            kind: Kind::Sale,
-            status: Status::Processing,
-            stage: Stage::Processing,
-            amount: Amount::from_minor(minor, Currency::from_alpha("RUB").unwrap()).unwrap(),
-            reader: ReaderId(1),
-            card: CardFacts {
-                bin: "444455".to_owned(),
-                last_four: "1111".to_owned(),
-                expiry: Expiry::from_yymm("2912").unwrap(),
-                brand: Brand::Visa,
-                hash: "h".to_owned(),
-                cardholder: None,
-                entry_mode: EntryMode::Swipe,
-            },
-            request: RequestFacts::default(),
-            serial: SerialNumber(1),
-            outcome: Outcome::default(),
-            created_at: 0,
-            updated_at: 0,
-            version: 0,
+            terms: Terms::default(),
         }
     }
 
@@ -258,6 +343,7 @@ mod tests {
             approval_code: None,
             rrn: None,
             processor_tx_id: None,
+            issuer_data: None,
         })
     }
 
@@ -307,6 +393,81 @@ mod tests {
         assert_eq!(change.order.outcome.error.unwrap().code, 907);
     }
 
+    fn chip_sale() -> Order {
+        let mut order = order(1042);
+        order.card.entry_mode = EntryMode::Chip;
+        open(order, &endpoint(), 0).order
+    }
+
+    fn completion(approved: bool) -> Completion {
+        Completion { approved, tags: ChipTags::default() }
+    }
+
+    #[test]
+    fn a_chip_has_the_last_word_and_the_acquirer_hears_of_it() {
+        assert_eq!(chip_sale().wire_stage(), "sale_emv_processing");
+        let validating = apply(chip_sale(), answer("00"), 5).unwrap();
+        assert_eq!(validating.order.wire_stage(), "sale_emv_validating");
+        assert_eq!(validating.next, Some(Planned { step: Step::AwaitAdvice, due_at: 120_005 }));
+        let event = Event::AdviceReceived(completion(true));
+        let advised = apply(validating.order, event, 9).unwrap();
+        assert_eq!(advised.order.wire_stage(), "sale_emv_advice_processing");
+        let mut change = advised;
+        for round in 0..QUIET_REPEATS {
+            assert_eq!(change.order.status, Status::Processing);
+            assert_eq!(change.next.unwrap().step, Step::Advise { round });
+            change = apply(change.order, Event::AdviceUnanswered { round }, 9).unwrap();
+        }
+        assert_eq!(change.order.status, Status::Unknown);
+        let done = apply(change.order, Event::AdviceAcknowledged, 9).unwrap();
+        assert_eq!((done.order.status, done.next), (Status::Approved, None));
+    }
+
+    #[test]
+    fn a_chip_that_refuses_or_stays_silent_undoes_the_sale() {
+        for (event, message) in [
+            (Event::AdviceReceived(completion(false)), decline::DECLINED_BY_CARD.message),
+            (Event::AdviceMissing, decline::ADVICE_MISSING.message),
+        ] {
+            let validating = apply(chip_sale(), answer("00"), 5).unwrap();
+            let undone = apply(validating.order, event, 9).unwrap();
+            assert_eq!(undone.order.wire_stage(), "sale_auto_reversal_processing");
+            assert_eq!(undone.order.status, Status::Processing);
+            let end = apply(undone.order, Event::ReversalAcknowledged, 9).unwrap();
+            assert_eq!(end.order.status, Status::Declined);
+            assert_eq!(end.order.outcome.error.unwrap().message, message);
+        }
+    }
+
+    #[test]
+    fn a_chip_sale_that_the_issuer_declines_needs_no_advice() {
+        let declined = apply(chip_sale(), answer("51"), 5).unwrap();
+        assert_eq!((declined.order.status, declined.next), (Status::Declined, None));
+    }
+
+    #[test]
+    fn an_approved_hold_is_released_when_its_days_are_over() {
+        let hold = Order { kind: Kind::Preauth, ..order(1042) };
+        let approved = apply(hold, answer("00"), 5).unwrap();
+        assert_eq!(approved.order.status, Status::Approved);
+        let end = 5 + 7 * crate::payment::DAY;
+        assert_eq!(approved.next, Some(Planned { step: Step::Expire, due_at: end }));
+    }
+
+    #[test]
+    fn an_operator_ends_what_nobody_answers() {
+        for (approved, status) in [(true, Status::Approved), (false, Status::Declined)] {
+            let mut change = apply(order(1042), Event::AnswerLost, 0).unwrap();
+            let decided = Event::OperatorDecided { approved };
+            assert!(apply(change.order.clone(), decided.clone(), 0).is_err(), "not unknown yet");
+            for round in 0..4 {
+                change = apply(change.order, Event::StillUndecided { round }, 0).unwrap();
+            }
+            let end = apply(change.order, decided, 0).unwrap();
+            assert_eq!((end.order.status, end.next), (status, None));
+        }
+    }
+
     fn any_event() -> impl Strategy<Value = Event> {
         prop_oneof![
             prop_oneof![Just("00"), Just("05"), Just("51")].prop_map(answer),
@@ -317,15 +478,22 @@ mod tests {
             Just(Event::ReversalAcknowledged),
             (0_u32..8).prop_map(|round| Event::ReversalUnanswered { round }),
             Just(Event::Unsendable),
+            any::<bool>().prop_map(|approved| Event::AdviceReceived(completion(approved))),
+            Just(Event::AdviceMissing),
+            Just(Event::AdviceAcknowledged),
+            (0_u32..8).prop_map(|round| Event::AdviceUnanswered { round }),
+            (0_u32..8).prop_map(|round| Event::RepeatUnanswered { round }),
+            any::<bool>().prop_map(|approved| Event::OperatorDecided { approved }),
         ]
     }
 
     proptest! {
         #[test]
         fn whatever_happens_a_final_order_stays_and_an_unfinished_one_has_a_next_step(
-            events in proptest::collection::vec(any_event(), 0..40)
+            events in proptest::collection::vec(any_event(), 0..40),
+            chip in any::<bool>(),
         ) {
-            let mut change = open(order(1042), &endpoint(), 0);
+            let mut change = open(if chip { chip_sale() } else { order(1042) }, &endpoint(), 0);
             for event in events {
                 prop_assert_eq!(change.order.status.is_final(), change.next.is_none());
                 match apply(change.order.clone(), event, 1) {

@@ -2,8 +2,9 @@
 //! earlier request did, and a repeated request is not a second transaction.
 
 use super::scenario::{Scenario, for_amount};
-use crate::acquirer::{Acquirer, CardForHost, Fault, Reference};
+use crate::acquirer::{Acquirer, CardForHost, Fault, Reference, Transaction};
 use crate::clock::Clock;
+use crate::payment::chip::Completion;
 use crate::payment::decline::APPROVED;
 use crate::payment::host::{Authorisation, HostAnswer, Inquiry};
 use crate::payment::ids::OrderId;
@@ -24,10 +25,11 @@ pub struct SandboxHost {
     book: Mutex<Book>,
 }
 
+/// By the number of the transaction.
 #[derive(Default)]
 struct Book {
-    entries: HashMap<OrderId, Entry>,
-    oldest_first: VecDeque<OrderId>,
+    entries: HashMap<i64, Entry>,
+    oldest_first: VecDeque<i64>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,13 +53,34 @@ impl SandboxHost {
     /// How often the host was asked to authorise an order.
     #[must_use]
     pub fn requests_for(&self, order: OrderId) -> u32 {
-        self.book().entries.get(&order).map_or(0, |entry| entry.requests)
+        self.book().entries.get(&order.0).map_or(0, |entry| entry.requests)
     }
 
     /// Whether the host has taken an order back.
     #[must_use]
     pub fn has_reversed(&self, order: OrderId) -> bool {
-        self.book().entries.get(&order).is_some_and(|entry| entry.reversed)
+        self.book().entries.get(&order.0).is_some_and(|entry| entry.reversed)
+    }
+
+    /// Decides a transaction by its amount. Asked again, it is the same transaction; what lost its
+    /// answer is answered the second time, if it may be asked twice.
+    async fn take_in(&self, reference: &Reference) -> Result<Authorisation, Fault> {
+        let requests = {
+            let mut book = self.book();
+            let entry = book.open(number(reference), self.clock.now());
+            entry.requests += 1;
+            entry.requests
+        };
+        self.think().await;
+        match for_amount(reference.amount.minor()) {
+            Scenario::Approve => Ok(Authorisation::Answered(decision(reference, APPROVED))),
+            Scenario::Decline(code) => Ok(Authorisation::Answered(decision(reference, code))),
+            Scenario::LoseAnswer if requests > 1 && is_amendment(reference) => {
+                Ok(Authorisation::Answered(decision(reference, APPROVED)))
+            }
+            Scenario::LoseAnswer | Scenario::Silent => Err(silence()),
+            Scenario::ApproveLate(after) => Ok(Authorisation::Pending { ask_after: after }),
+        }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -72,16 +95,16 @@ impl SandboxHost {
 }
 
 impl Book {
-    fn open(&mut self, order: OrderId, now: Millis) -> &mut Entry {
-        if !self.entries.contains_key(&order) {
+    fn open(&mut self, number: i64, now: Millis) -> &mut Entry {
+        if !self.entries.contains_key(&number) {
             if self.oldest_first.len() >= BOOK_MAX
                 && let Some(oldest) = self.oldest_first.pop_front()
             {
                 self.entries.remove(&oldest);
             }
-            self.oldest_first.push_back(order);
+            self.oldest_first.push_back(number);
         }
-        self.entries.entry(order).or_insert(Entry {
+        self.entries.entry(number).or_insert(Entry {
             received_at: now,
             reversals: 0,
             reversed: false,
@@ -97,19 +120,28 @@ impl Acquirer for SandboxHost {
         reference: &Reference,
         _card: CardForHost<'_>,
     ) -> Result<Authorisation, Fault> {
-        self.book().open(reference.order, self.clock.now()).requests += 1;
+        self.take_in(reference).await
+    }
+
+    async fn advise(&self, reference: &Reference, _completion: &Completion) -> Result<(), Fault> {
         self.think().await;
         match for_amount(reference.amount.minor()) {
-            Scenario::Approve => Ok(Authorisation::Answered(decision(reference, APPROVED))),
-            Scenario::Decline(code) => Ok(Authorisation::Answered(decision(reference, code))),
-            Scenario::LoseAnswer => Err(Fault::Unknown("the line went dead".to_owned())),
-            Scenario::ApproveLate(after) => Ok(Authorisation::Pending { ask_after: after }),
+            Scenario::Silent => Err(silence()),
+            _ => Ok(()),
         }
+    }
+
+    async fn capture(&self, reference: &Reference) -> Result<Authorisation, Fault> {
+        self.take_in(reference).await
+    }
+
+    async fn refund(&self, reference: &Reference) -> Result<Authorisation, Fault> {
+        self.take_in(reference).await
     }
 
     async fn inquire(&self, reference: &Reference) -> Result<Inquiry, Fault> {
         self.think().await;
-        let Some(entry) = self.book().entries.get(&reference.order).copied() else {
+        let Some(entry) = self.book().entries.get(&number(reference)).copied() else {
             return Ok(Inquiry::NotFound);
         };
         let waited = self.clock.now() - entry.received_at;
@@ -119,7 +151,9 @@ impl Acquirer for SandboxHost {
             Scenario::ApproveLate(after) if waited + SECOND >= after => {
                 Inquiry::Answered(decision(reference, APPROVED))
             }
-            Scenario::LoseAnswer | Scenario::ApproveLate(_) => Inquiry::Undecided,
+            Scenario::LoseAnswer | Scenario::Silent | Scenario::ApproveLate(_) => {
+                Inquiry::Undecided
+            }
         })
     }
 
@@ -127,30 +161,57 @@ impl Acquirer for SandboxHost {
         self.think().await;
         let now = self.clock.now();
         let mut book = self.book();
-        let entry = book.open(reference.order, now);
+        let entry = book.open(number(reference), now);
         entry.reversals += 1;
-        let keeps_silent = for_amount(reference.amount.minor()) == Scenario::LoseAnswer;
-        if keeps_silent && entry.reversals == 1 {
+        match for_amount(reference.amount.minor()) {
             // The first acknowledgement is lost too, so that `unknown` can be seen from outside.
-            return Err(Fault::Unknown("no acknowledgement".to_owned()));
+            Scenario::LoseAnswer if entry.reversals == 1 => Err(silence()),
+            Scenario::Silent => Err(silence()),
+            _ => {
+                entry.reversed = true;
+                Ok(())
+            }
         }
-        entry.reversed = true;
-        Ok(())
     }
 }
 
+/// Orders and amendments are numbered together.
+fn number(reference: &Reference) -> i64 {
+    match reference.transaction {
+        Transaction::Opening(_) => reference.order.0,
+        Transaction::Amendment(amendment, _) => amendment.0,
+    }
+}
+
+fn silence() -> Fault {
+    Fault::Unknown("the line went dead".to_owned())
+}
+
 fn decision(reference: &Reference, response_code: &str) -> HostAnswer {
-    let id = reference.order.0;
+    let id = number(reference);
     let approved = response_code == APPROVED;
     HostAnswer {
         response_code: response_code.to_owned(),
         approval_code: approved.then(|| approval_code(id)),
         rrn: Some(format!("P{id:0>11}")),
         processor_tx_id: Some(format!("PNTEST-{id}")),
+        issuer_data: issuer_data(reference, response_code),
     }
 }
 
 /// Six digits that differ from order to order.
 fn approval_code(order: i64) -> String {
     format!("{:06}", order.unsigned_abs().wrapping_mul(2_654_435_761) % 1_000_000)
+}
+
+/// What the chip needs to check that its issuer spoke (tag 91): made up, but as long as a real one
+/// and with the response code in its place (EMV Book 2, 8.2.1).
+fn issuer_data(reference: &Reference, response_code: &str) -> Option<String> {
+    let opening = matches!(reference.transaction, Transaction::Opening(_));
+    let cryptogram = number(reference).unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    opening.then(|| format!("910A{cryptogram:016X}{}", hex::encode_upper(response_code)))
+}
+
+fn is_amendment(reference: &Reference) -> bool {
+    matches!(reference.transaction, Transaction::Amendment(..))
 }

@@ -2,6 +2,7 @@
 //! that rises with every message.
 
 use crate::clock::Entropy;
+use crate::crypto::advice::write_advice;
 use crate::crypto::card_writer::{ChipRun, PlasticCard, write_clear_card};
 use crate::crypto::ksn::Ksn;
 use crate::crypto::reader::Container;
@@ -102,6 +103,30 @@ pub fn read_card(
         ciphertext: seal(&clear, entropy.bytes(), key, ksn, &reader.serial, amount),
         ksn,
         entry_mode: card.entry_mode,
+        serial: reader.serial.clone(),
+        pin: None,
+    };
+    Ok(Swipe { encrypted_data: container.write(), encrypted_type: "sim", ksn })
+}
+
+/// Ends a chip transaction as the reader does after the second GENERATE AC.
+///
+/// # Errors
+/// `Exhausted` for a counter that no KSN can hold.
+pub fn complete(
+    reader: &Reader,
+    key: &InitialKey,
+    counter: u32,
+    approved: bool,
+    amount: Amount,
+    entropy: &Entropy,
+) -> Result<Swipe, ReaderFault> {
+    let ksn = ksn_of(reader, counter).ok_or(ReaderFault::Exhausted)?;
+    let clear = write_advice(approved, entropy.bytes());
+    let container = Container {
+        ciphertext: seal(&clear, entropy.bytes(), key, ksn, &reader.serial, amount),
+        ksn,
+        entry_mode: EntryMode::Chip,
         serial: reader.serial.clone(),
         pin: None,
     };

@@ -12,6 +12,8 @@ pub enum Scenario {
     /// Never answers the request, cannot say what became of it, and acknowledges the reversal
     /// when it is repeated.
     LoseAnswer,
+    /// Never answers anything about it: an operator has to decide.
+    Silent,
     /// Takes its time, then approves.
     ApproveLate(Millis),
 }
@@ -24,6 +26,7 @@ pub const ENDINGS: &[(i64, &str)] = &[
     (119, "declined: not permitted to cardholder"),
     (209, "declined: stolen card, pick up"),
     (217, "the answer is lost: unknown, then reversed and declined"),
+    (218, "nothing is ever answered: unknown until an operator decides"),
     (300, "filtered by the gateway"),
     (408, "processing for 60 s, then approved"),
 ];
@@ -36,6 +39,7 @@ const LATE: Millis = 60 * SECOND;
 pub fn for_amount(minor: i64) -> Scenario {
     match minor % 1000 {
         217 => Scenario::LoseAnswer,
+        218 => Scenario::Silent,
         408 => Scenario::ApproveLate(LATE),
         ending @ (101 | 116 | 117 | 119 | 209) => {
             let code = u32::try_from(ending).ok().and_then(decline::response_for);
@@ -58,6 +62,7 @@ mod tests {
         assert_eq!(for_amount(1119), Scenario::Decline("57"));
         assert_eq!(for_amount(1209), Scenario::Decline("43"));
         assert_eq!(for_amount(1217), Scenario::LoseAnswer);
+        assert_eq!(for_amount(1218), Scenario::Silent);
         assert_eq!(for_amount(1408), Scenario::ApproveLate(60_000));
         assert_eq!(for_amount(1300), Scenario::Approve);
     }

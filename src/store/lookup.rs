@@ -3,7 +3,7 @@
 use super::rows::CardJson;
 use super::sql::Row;
 use super::{StoreError, corrupt};
-use crate::payment::ids::{EndpointId, GroupId, OrderId, ReaderId, SerialNumber};
+use crate::payment::ids::{AmendmentId, EndpointId, GroupId, OrderId, ReaderId, SerialNumber};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{Kind, Order, Stage, Status};
 
@@ -30,13 +30,10 @@ macro_rules! columns {
     () => {
         "o.id, o.endpoint_id, o.client_orderid, o.kind, o.status, o.stage, o.currency, \
          o.amount_minor, o.reader_id, o.card, o.request, o.serial, o.outcome, o.created_at, \
-         o.updated_at, o.version, o.request_digest, o.card_sealed"
+         o.updated_at, o.version, o.last_amendment_id, o.request_digest, o.card_sealed"
     };
 }
 pub(super) use columns;
-
-/// How many they are.
-pub(super) const COLUMNS: usize = 18;
 
 impl StoredOrder {
     pub(super) fn read(row: &mut Row) -> Result<Self, StoreError> {
@@ -68,9 +65,13 @@ fn read_order(row: &mut Row) -> Result<Order, StoreError> {
         created_at: row.int()?,
         updated_at: row.int()?,
         version: row.int()?,
+        last_amendment: row.optional_int()?.map(AmendmentId),
     })
 }
 
-fn parse<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    text: &str,
+    what: &str,
+) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| corrupt(what))
 }

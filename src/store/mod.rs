@@ -5,6 +5,7 @@
 //! one durable transaction; look-ups go through [`reader`]. What the two databases do in different
 //! ways stands in [`sqlite`] and [`postgres`]; everything else is one portable SQL text.
 
+mod amendments;
 mod batch;
 mod card_keys;
 mod connection;
@@ -24,12 +25,14 @@ mod postgres;
 mod reader;
 mod registry;
 mod rows;
+mod signatures;
 mod sql;
 mod sqlite;
 mod ticket;
 mod turns;
 mod writer;
 
+pub use amendments::{AmendmentAdvance, CounterMark};
 pub use card_keys::StoredCardKey;
 pub use jobs::Job;
 pub use notices::{DueNotice, NoticeState};

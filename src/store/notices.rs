@@ -2,7 +2,7 @@
 
 use super::sql::{Row, sql};
 use super::{Store, StoreError, corrupt};
-use crate::payment::ids::{EndpointId, NoticeId, OrderId};
+use crate::payment::ids::{AmendmentId, EndpointId, NoticeId, OrderId};
 use crate::payment::notice::Notice;
 use crate::payment::order::Status;
 
@@ -19,6 +19,7 @@ impl DueNotice {
             notice: Notice {
                 id: NoticeId(row.int()?),
                 order: OrderId(row.int()?),
+                amendment: row.optional_int()?.map(AmendmentId),
                 endpoint: EndpointId(row.int()?),
                 url: row.text()?,
                 status: Status::from_name(&row.text()?).ok_or_else(|| corrupt("status"))?,
@@ -32,7 +33,7 @@ pub(super) const CLAIM_NOTICES: &str = "\
     UPDATE notices SET state = 'sending', due_at = $1, attempts = attempts + 1 \
     WHERE id IN (SELECT id FROM notices WHERE due_at <= $2 ORDER BY due_at LIMIT $3) \
       AND due_at <= $2 \
-    RETURNING id, order_id, endpoint_id, url, status, attempts";
+    RETURNING id, order_id, amendment_id, endpoint_id, url, status, attempts";
 
 /// Where a notice stands.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 
 use super::sql::sql;
 use super::{Store, StoreError};
-use crate::payment::ids::{JobId, NoticeId, OrderId, SerialNumber};
+use crate::payment::ids::{AmendmentId, NoticeId, OrderId, SerialNumber};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -72,12 +72,12 @@ impl Store {
         self.order_ids.next(self).await.map(OrderId)
     }
 
-    /// A fresh job id.
+    /// A fresh id for a later transaction: no order has it.
     ///
     /// # Errors
     /// When a new block is due and the database does not give one.
-    pub async fn next_job_id(&self) -> Result<JobId, StoreError> {
-        self.row_ids.next(self).await.map(JobId)
+    pub async fn next_amendment_id(&self) -> Result<AmendmentId, StoreError> {
+        self.order_ids.next(self).await.map(AmendmentId)
     }
 
     /// A fresh notice id.

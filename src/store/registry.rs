@@ -1,11 +1,11 @@
 //! The registry: merchants, endpoints, groups, key sets and readers. Secrets lie here sealed;
 //! the store never sees them open.
 
-use super::sql::{Row, sql};
+use super::sql::{Row, Statement, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
-use crate::payment::merchant::Endpoint;
+use crate::payment::merchant::{Endpoint, Fee, Terms};
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderState};
 
@@ -31,7 +31,9 @@ const MERCHANT_BY_LOGIN: &str =
 const MERCHANT_BY_ID: &str = "SELECT id, login, control_key_sealed FROM merchants WHERE id = $1";
 const ENDPOINT: &str = "\
     SELECT id, merchant_id, group_id, currency, enabled, strict_validation, sandbox, \
-           callback_url, amount_least_minor, amount_most_minor, terminal_id, descriptor \
+           callback_url, amount_least_minor, amount_most_minor, terminal_id, descriptor, \
+           partial_capture, partial_reversal, multi_capture, hold_days, fee_basis_points, \
+           fee_fixed_minor \
     FROM endpoints WHERE id = $1";
 const GROUP_OWNER: &str = "SELECT merchant_id FROM endpoint_groups WHERE id = $1";
 const KEY_SET: &str = "SELECT id, prefix, base_key_sealed FROM key_sets WHERE id = $1";
@@ -51,10 +53,16 @@ const INSERT_MERCHANT: &str = "\
 const INSERT_GROUP: &str = "INSERT INTO endpoint_groups (id, merchant_id) VALUES ($1, $2)";
 const INSERT_ENDPOINT: &str = "\
     INSERT INTO endpoints (id, merchant_id, group_id, currency, enabled, strict_validation, \
-           sandbox, callback_url, amount_least_minor, amount_most_minor, terminal_id, descriptor) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+           sandbox, callback_url, amount_least_minor, amount_most_minor, terminal_id, \
+           descriptor, partial_capture, partial_reversal, multi_capture, hold_days, \
+           fee_basis_points, fee_fixed_minor) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+const INSERT_GATE: &str = "INSERT INTO gates (endpoint_id, day) VALUES ($1, 1)";
 const UPDATE_ENDPOINT: &str = "\
-    UPDATE endpoints SET enabled = $2, strict_validation = $3, callback_url = $4 WHERE id = $1";
+    UPDATE endpoints SET enabled = $2, strict_validation = $3, callback_url = $4, \
+           partial_capture = $5, partial_reversal = $6, multi_capture = $7, hold_days = $8, \
+           fee_basis_points = $9, fee_fixed_minor = $10 \
+    WHERE id = $1";
 const INSERT_KEY_SET: &str =
     "INSERT INTO key_sets (id, prefix, base_key_sealed) VALUES ($1, $2, $3)";
 const INSERT_READER: &str = "\
@@ -176,10 +184,11 @@ impl Store {
             .bind(endpoint.amount_limits_minor.1)
             .bind(endpoint.terminal_id.as_str())
             .bind(endpoint.descriptor.as_str());
-        self.change(vec![statement]).await.map(drop)
+        let gate = sql(INSERT_GATE).bind(endpoint.id.0);
+        self.change(vec![bind_terms(statement, &endpoint.terms), gate]).await.map(drop)
     }
 
-    /// Changes what may change about an endpoint: enabled, strictness, callback address.
+    /// Changes what may change about an endpoint: enabled, strictness, callback address, terms.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -189,7 +198,7 @@ impl Store {
             .bind(endpoint.enabled)
             .bind(endpoint.strict_validation)
             .bind(endpoint.callback_url.clone());
-        self.change(vec![statement]).await.map(drop)
+        self.change(vec![bind_terms(statement, &endpoint.terms)]).await.map(drop)
     }
 
     /// Adds a key set.
@@ -245,6 +254,16 @@ fn merchant_from(mut row: Row) -> Result<MerchantRecord, StoreError> {
     })
 }
 
+fn bind_terms(statement: Statement, terms: &Terms) -> Statement {
+    statement
+        .bind(terms.partial_capture)
+        .bind(terms.partial_reversal)
+        .bind(terms.multi_capture)
+        .bind(i64::from(terms.hold_days))
+        .bind(i64::from(terms.fee.basis_points))
+        .bind(i64::from(terms.fee.fixed_minor))
+}
+
 fn endpoint_from(mut row: Row) -> Result<Endpoint, StoreError> {
     Ok(Endpoint {
         id: EndpointId(row.int()?),
@@ -258,6 +277,13 @@ fn endpoint_from(mut row: Row) -> Result<Endpoint, StoreError> {
         amount_limits_minor: (row.int()?, row.int()?),
         terminal_id: row.text()?,
         descriptor: row.text()?,
+        terms: Terms {
+            partial_capture: row.flag()?,
+            partial_reversal: row.flag()?,
+            multi_capture: row.flag()?,
+            hold_days: small(&mut row)?,
+            fee: Fee { basis_points: small(&mut row)?, fixed_minor: small(&mut row)? },
+        },
     })
 }
 
@@ -275,6 +301,10 @@ fn reader_from(mut row: Row) -> Result<Reader, StoreError> {
         state: ReaderState::from_name(&row.text()?).ok_or_else(|| corrupt("reader state"))?,
         last_counter: row.int()?,
     })
+}
+
+fn small(row: &mut Row) -> Result<u32, StoreError> {
+    u32::try_from(row.int()?).map_err(|_| corrupt("number"))
 }
 
 fn bytes<const N: usize>(text: &str, what: &str) -> Result<[u8; N], StoreError> {

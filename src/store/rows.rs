@@ -4,6 +4,7 @@ use super::writer::{Advance, NewOrder, NoticeResult};
 use super::{StoreError, corrupt};
 use crate::payment::Millis;
 use crate::payment::card::{Brand, CardFacts, EntryMode, Expiry};
+use crate::payment::chip::ChipTags;
 use crate::payment::notice::{Attempt, Notice};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub(super) struct CardJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cardholder: Option<String>,
     entry_mode: char,
+    #[serde(default, skip_serializing_if = "ChipTags::is_empty")]
+    chip: ChipTags,
 }
 
 impl CardJson {
@@ -35,6 +38,7 @@ impl CardJson {
             hash: card.hash.clone(),
             cardholder: card.cardholder.clone(),
             entry_mode: char::from(card.entry_mode.digit()),
+            chip: card.chip.clone(),
         }
     }
 
@@ -48,6 +52,7 @@ impl CardJson {
             last_four: self.last_four,
             hash: self.hash,
             cardholder: self.cardholder,
+            chip: self.chip,
         })
     }
 }
@@ -95,6 +100,7 @@ impl JobRow {
 pub(super) struct NoticeRow<'a> {
     pub(super) id: i64,
     pub(super) order_id: i64,
+    pub(super) amendment_id: Option<i64>,
     pub(super) endpoint_id: i64,
     pub(super) url: &'a str,
     pub(super) status: &'static str,
@@ -107,7 +113,12 @@ pub(super) struct NoticeRow<'a> {
 impl<'a> NoticeRow<'a> {
     pub(super) fn of_new(new: &'a NewOrder) -> Option<Self> {
         let notice = new.notice.as_ref()?;
-        Some(Self::new(notice, new.change.order.updated_at, None))
+        Some(Self::waiting(notice, new.change.order.updated_at))
+    }
+
+    /// Nobody has made an attempt yet.
+    pub(super) fn waiting(notice: &'a Notice, made_at: Millis) -> Self {
+        Self::new(notice, made_at, None)
     }
 
     pub(super) fn of_advance(advance: &'a Advance) -> Option<Self> {
@@ -120,6 +131,7 @@ impl<'a> NoticeRow<'a> {
         Self {
             id: notice.id.0,
             order_id: notice.order.0,
+            amendment_id: notice.amendment.map(|amendment| amendment.0),
             endpoint_id: notice.endpoint.0,
             url: &notice.url,
             status: notice.status.name(),

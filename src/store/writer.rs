@@ -15,6 +15,7 @@ use super::ticket::Ticket;
 use super::{Store, StoreError};
 use crate::payment::Millis;
 use crate::payment::ids::{JobId, MerchantId, NoticeId, OrderId};
+use crate::payment::ledger::Posting;
 use crate::payment::notice::{Attempt, Notice};
 use crate::payment::transition::Change;
 use std::time::Duration;
@@ -28,7 +29,6 @@ const QUEUE_MAX: usize = 8192;
 pub struct NewOrder {
     pub change: Change,
     pub merchant: MerchantId,
-    pub job: JobId,
     pub notice: Option<Notice>,
     /// Keyed digest of the whole request: tells a repeated request from a different one.
     pub request_digest: String,
@@ -77,6 +77,8 @@ pub struct JobRef {
 pub struct Advance {
     pub change: Change,
     pub job: JobRef,
+    /// What it moves, in the books of the day that is open.
+    pub postings: Vec<Posting>,
     pub notice: Option<Notice>,
     /// Until when the notice is this process's own, if it makes the first attempt itself.
     pub notice_leased_until: Option<Millis>,

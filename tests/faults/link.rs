@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use tillgate::acquirer::{Acquirer, CardForHost, Fault, Reference};
+use tillgate::acquirer::{self, Acquirer, CardForHost, Fault, Reference};
+use tillgate::payment::chip::Completion;
 use tillgate::payment::host::{Authorisation, HostAnswer, Inquiry};
 use tillgate::payment::ids::OrderId;
 use tillgate::payment::money::{Amount, Currency};
@@ -37,7 +38,10 @@ impl Transaction {
     fn of(reference: &Reference) -> Self {
         Self {
             order: reference.order.0,
-            kind: reference.kind.name().to_owned(),
+            kind: match reference.transaction {
+                acquirer::Transaction::Opening(kind) => kind.name().to_owned(),
+                acquirer::Transaction::Amendment(_, kind) => kind.name().to_owned(),
+            },
             amount_minor: reference.amount.minor(),
             currency: reference.amount.currency().alpha().to_owned(),
             terminal_id: reference.terminal_id.clone(),
@@ -49,7 +53,9 @@ impl Transaction {
         let amount = Amount::from_minor(self.amount_minor, currency).context("no amount")?;
         Ok(Reference {
             order: OrderId(self.order),
-            kind: Kind::from_name(&self.kind).context("an unknown kind")?,
+            transaction: acquirer::Transaction::Opening(
+                Kind::from_name(&self.kind).context("an unknown kind")?,
+            ),
             amount,
             terminal_id: self.terminal_id,
         })
@@ -128,6 +134,18 @@ impl Acquirer for RemoteHost {
         }
     }
 
+    async fn advise(&self, _reference: &Reference, _completion: &Completion) -> Result<(), Fault> {
+        Err(sales_only())
+    }
+
+    async fn capture(&self, _reference: &Reference) -> Result<Authorisation, Fault> {
+        Err(sales_only())
+    }
+
+    async fn refund(&self, _reference: &Reference) -> Result<Authorisation, Fault> {
+        Err(sales_only())
+    }
+
     async fn inquire(&self, reference: &Reference) -> Result<Inquiry, Fault> {
         match self.ask(&Question::Inquire(Transaction::of(reference))).await? {
             Answer::Decided(answer) => Ok(Inquiry::Answered(answer)),
@@ -143,6 +161,11 @@ impl Acquirer for RemoteHost {
             _ => Err(silence()),
         }
     }
+}
+
+/// What these faults are about.
+fn sales_only() -> Fault {
+    Fault::NotSent("this line carries swiped sales only".to_owned())
 }
 
 fn silence() -> Fault {

@@ -86,6 +86,14 @@ impl Database {
         row.get(0)
     }
 
+    /// The rows of a query that gives a name and a number.
+    pub async fn numbers(&self, query: &'static str) -> Vec<(String, i64)> {
+        let pool = self.look().await;
+        let rows = pool.fetch_all(query).await.unwrap();
+        pool.close().await;
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
     /// Everything that the database holds, as bytes to search: the files of SQLite, or a text of
     /// every row of every PostgreSQL table.
     pub async fn dump(&self) -> Vec<u8> {

@@ -50,7 +50,9 @@ async fn every_documented_route_is_there() {
                 .replace("{endpoint}", &world.ready.endpoint_id)
                 .replace("{endpoint_id}", &world.ready.endpoint_id)
                 .replace("{group}", &world.ready.group_id)
-                .replace("{group_id}", &world.ready.group_id);
+                .replace("{group_id}", &world.ready.group_id)
+                .replace("{order}", "1")
+                .replace("{digest}", &"0".repeat(40));
             assert!(!real.contains('{'), "this scenario does not know how to fill in {path}");
             let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
             let answer = Answer::of(world.http.request(method.clone(), world.url(&real))).await;

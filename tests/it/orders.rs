@@ -76,9 +76,9 @@ async fn an_amount_ending_in_408_is_processing_for_a_minute_then_approved() {
 }
 
 #[tokio::test]
-async fn insert_tap_and_fallback_are_taken_like_a_swipe() {
+async fn tap_and_fallback_are_taken_like_a_swipe() {
     scenario(async |world| {
-        for (place, mode) in ["insert", "tap", "fallback"].into_iter().enumerate() {
+        for (place, mode) in ["tap", "fallback"].into_iter().enumerate() {
             let data = world.swipe("10.42", serde_json::json!({ "entry_mode": mode })).await;
             let order = world.sale(&form_with(mode, "10.42", &data)).await.order();
             world.settle().await;

@@ -8,7 +8,7 @@ use tillgate::payment::host::HostAnswer;
 use tillgate::payment::ids::{
     EndpointId, KeySetId, MerchantId, NoticeId, OrderId, ReaderId, SerialNumber,
 };
-use tillgate::payment::merchant::Endpoint;
+use tillgate::payment::merchant::{Endpoint, Terms};
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::notice::Notice;
 use tillgate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
@@ -61,7 +61,6 @@ impl Shelf {
         NewOrder {
             change: open(order, &endpoint(), 100),
             merchant: MerchantId(1),
-            job: self.first.next_job_id().await.unwrap(),
             notice: None,
             request_digest: "digest".to_owned(),
             card_sealed: Some("1.c2VhbGVk".to_owned()),
@@ -118,6 +117,7 @@ pub fn endpoint() -> Endpoint {
         terminal_id: "10000462".to_owned(),
         descriptor: "SHOP".to_owned(),
         sandbox: false,
+        terms: Terms::default(),
     }
 }
 
@@ -142,7 +142,7 @@ pub fn order(id: OrderId, name: &str, reader: i64) -> Order {
         id,
         endpoint: EndpointId(1111),
         client_orderid: name.to_owned(),
-        kind: Kind::Preauth,
+        kind: Kind::Sale,
         status: Status::Processing,
         stage: Stage::Processing,
         amount: rub(i64::MAX),
@@ -155,6 +155,7 @@ pub fn order(id: OrderId, name: &str, reader: i64) -> Order {
             hash: "hash".to_owned(),
             cardholder: Some("O'BRIEN \"ß\" \\".to_owned()),
             entry_mode: EntryMode::Contactless,
+            chip: [("9F34".to_owned(), "1F0302".to_owned())].into_iter().collect(),
         },
         request: RequestFacts {
             order_desc: "tea 茶 {\"json\": [1]} '; DROP TABLE orders; --".to_owned(),
@@ -163,6 +164,7 @@ pub fn order(id: OrderId, name: &str, reader: i64) -> Order {
         },
         serial: SerialNumber(i64::MAX - 1),
         outcome: Outcome::default(),
+        last_amendment: None,
         created_at: 100,
         updated_at: 100,
         version: 0,
@@ -173,6 +175,7 @@ pub fn notice(id: NoticeId, order: &Order) -> Notice {
     Notice {
         id,
         order: order.id,
+        amendment: None,
         endpoint: order.endpoint,
         url: "https://shop.example.com/cb".to_owned(),
         status: order.status,
@@ -185,5 +188,6 @@ pub fn approval() -> Event {
         approval_code: Some("123456".to_owned()),
         rrn: None,
         processor_tx_id: None,
+        issuer_data: None,
     })
 }

@@ -102,8 +102,8 @@ async fn one_bad_change_does_not_fail_its_neighbours() {
         for number in 0..8 {
             drafts.push(shelf.draft(&format!("n{number}"), 1 + number, 1).await);
         }
-        // Two jobs with one id: no database takes the second.
-        drafts[5].job = drafts[2].job;
+        // Two orders with one id: no database takes the second.
+        drafts[5].change.order.id = drafts[2].change.order.id;
         let results = join_all(drafts.into_iter().map(|new| shelf.first.accept(new))).await;
         let saved = results.iter().filter(|r| matches!(r, Ok(Acceptance::Saved))).count();
         let broken = results.iter().filter(|r| matches!(r, Err(StoreError::Broken(_)))).count();
@@ -151,6 +151,7 @@ async fn of_two_changes_of_one_version_the_second_is_stale_and_leaves_nothing() 
             advances.push(Advance {
                 change,
                 job: JobRef { id: job.id, claims: job.claims },
+                postings: Vec::new(),
                 notice,
                 notice_leased_until: None,
             });
@@ -180,6 +181,7 @@ async fn an_owner_whose_lease_ran_out_saves_nothing() {
         let by = |claims| Advance {
             change: apply(order.clone(), approval(), 200).unwrap(),
             job: JobRef { id: first.id, claims },
+            postings: Vec::new(),
             notice: None,
             notice_leased_until: None,
         };
@@ -211,7 +213,7 @@ async fn a_save_whose_word_was_lost_is_repeated_without_a_second_order() {
     on_each(async |shelf| {
         let first = shelf.draft("a", 1, 1).await;
         let mut again = shelf.draft("a", 1, 1).await;
-        (again.change, again.job) = (first.change.clone(), first.job);
+        again.change = first.change.clone();
         assert_eq!(shelf.first.accept(first).await.unwrap(), Acceptance::Saved);
         assert_eq!(shelf.second.accept(again).await.unwrap(), Acceptance::Saved);
         for table in ["orders", "jobs", "nonces"] {
@@ -245,6 +247,7 @@ async fn a_step_that_leads_to_another_keeps_its_job_and_starts_its_claims_anew()
         let advance = Advance {
             change,
             job: JobRef { id: job.id, claims: job.claims },
+            postings: Vec::new(),
             notice: None,
             notice_leased_until: None,
         };
@@ -271,6 +274,7 @@ async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_chan
         let advance = Advance {
             change,
             job: JobRef { id: job.id, claims: job.claims },
+            postings: Vec::new(),
             notice: Some(owed.clone()),
             notice_leased_until: None,
         };

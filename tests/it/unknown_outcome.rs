@@ -1,7 +1,7 @@
 //! When nobody can say whether money moved: ask, then reverse, and never guess.
 
 use crate::world::{PAN, World, order_id, scenario};
-use tillgate::acquirer::{Acquirer, CardForHost, Reference};
+use tillgate::acquirer::{Acquirer, CardForHost, Reference, Transaction};
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::order::Kind;
@@ -64,7 +64,7 @@ async fn a_job_whose_worker_vanished_after_sending_is_asked_for_and_not_sent_aga
         let card = CardForHost { pan: &pan, expiry, entry_mode: EntryMode::Swipe };
         let reference = Reference {
             order: lost.job.order,
-            kind: Kind::Sale,
+            transaction: Transaction::Opening(Kind::Sale),
             amount: Amount::from_minor(1042, Currency::from_alpha("RUB").unwrap()).unwrap(),
             terminal_id: "10000462".to_owned(),
         };

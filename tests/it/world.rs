@@ -18,9 +18,11 @@ use tillgate::clock::{Clock, Entropy};
 use tillgate::crypto::oauth::authorize;
 use tillgate::crypto::oauth_header::Header;
 use tillgate::crypto::seal::SealingKey;
-use tillgate::crypto::sign::status_control;
+use tillgate::crypto::sign::{amend_control, status_control};
 use tillgate::gateway::{Delivery, Gateway, Work};
 use tillgate::payment::ids::OrderId;
+use tillgate::payment::ledger::Movement;
+use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::{HOUR, Millis, SECOND};
 use tillgate::sandbox::host::SandboxHost;
 use tillgate::settings::Settings;
@@ -243,6 +245,67 @@ impl World {
 
     pub async fn status(&self, client_orderid: &str, order: &str) -> Answer {
         self.post("/api/v2/status/1111", &self.status_form(client_orderid, order)).await
+    }
+
+    /// Holds this amount, and answers the order's id; not yet authorised.
+    pub async fn hold(&self, client_orderid: &str, amount: &str) -> String {
+        let form = self.sale_form(client_orderid, amount).await;
+        self.post_signed("/mapi/v1/preauth/1111", &form).await.order()
+    }
+
+    /// The form of a capture, a return or a void, signed as each wants it.
+    pub fn amend_form(
+        &self,
+        command: &str,
+        client_orderid: &str,
+        order: &str,
+        amount: Option<&str>,
+    ) -> Fields {
+        let ReadyLine { login, control_key, .. } = &self.ready;
+        let rub = Currency::from_alpha("RUB").unwrap();
+        let signed = amount.filter(|_| command != "void");
+        let signed = signed.map(|amount| Amount::parse(amount, rub).unwrap());
+        let control = amend_control(login, client_orderid, order, signed, control_key);
+        let mut form = vec![
+            ("login".to_owned(), login.clone()),
+            ("client_orderid".to_owned(), client_orderid.to_owned()),
+            ("orderid".to_owned(), order.to_owned()),
+            ("comment".to_owned(), "changed my mind".to_owned()),
+            ("control".to_owned(), control),
+        ];
+        if let Some(amount) = amount {
+            form.push(("amount".to_owned(), amount.to_owned()));
+            form.push(("currency".to_owned(), "RUB".to_owned()));
+        }
+        form
+    }
+
+    /// Sends a capture, a return or a void; of all, or of this amount.
+    pub async fn amend(
+        &self,
+        command: &str,
+        client_orderid: &str,
+        order: &str,
+        amount: Option<&str>,
+    ) -> Answer {
+        let form = self.amend_form(command, client_orderid, order, amount);
+        self.post(&format!("/api/v2/{command}/1111"), &form).await
+    }
+
+    /// `transaction-type`, `status`, `order-stage` and `amount` of the latest transaction.
+    pub async fn latest(&self, client_orderid: &str, order: &str) -> String {
+        let answer = self.status(client_orderid, order).await;
+        let told = ["transaction-type", "status", "order-stage", "amount"];
+        told.map(|name| answer.get(name)).join(" ")
+    }
+
+    /// What the ledger has moved, by movement, in minor units.
+    pub async fn balances(&self) -> BTreeMap<&'static str, i64> {
+        let sums = self.database.numbers(
+            "SELECT movement, CAST(SUM(amount_minor) AS BIGINT) FROM ledger GROUP BY movement",
+        );
+        let name = |name: String| Movement::from_name(&name).unwrap().name();
+        sums.await.into_iter().map(|(movement, sum)| (name(movement), sum)).collect()
     }
 
     /// The callbacks that the built-in inbox received, oldest first: their queries.

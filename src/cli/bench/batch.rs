@@ -8,6 +8,7 @@ use super::registry::{MERCHANT, endpoint, register};
 use crate::clock::{Clock, Entropy};
 use crate::payment::SECOND;
 use crate::payment::card::{CardFacts, EntryMode, Expiry, Pan};
+use crate::payment::chip::ChipTags;
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Amount;
 use crate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
@@ -153,6 +154,7 @@ impl Factory {
             request: self.request(reader),
             serial: self.store.next_serial().await?,
             outcome: Outcome::default(),
+            last_amendment: None,
             created_at: now,
             updated_at: now,
             version: 0,
@@ -160,7 +162,6 @@ impl Factory {
         Ok(NewOrder {
             change: transition::open(order, &self.endpoint, now),
             merchant: MERCHANT,
-            job: self.store.next_job_id().await?,
             notice: None,
             request_digest: hex::encode(self.entropy.bytes::<32>()),
             card_sealed: Some("x".repeat(SEALED_LENGTH)),
@@ -181,6 +182,7 @@ impl Factory {
             hash: hex::encode(self.entropy.bytes::<32>()),
             cardholder: Some(TEST_CARDHOLDER.to_owned()),
             entry_mode: EntryMode::Swipe,
+            chip: ChipTags::default(),
         })
     }
 
@@ -195,6 +197,8 @@ impl Factory {
             phone_id: phone_of(reader),
             merchant_data: None,
             callback_url: Some("http://127.0.0.1:40000/callback".to_owned()),
+            later_callback_url: None,
+            hold_days: self.endpoint.terms.hold_days,
             terminal_id: self.endpoint.terminal_id.clone(),
             descriptor: self.endpoint.descriptor.clone(),
             receipt_id: self.entropy.uuid(),

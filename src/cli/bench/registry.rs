@@ -4,7 +4,7 @@ use super::gateway::{Enrolled, ReaderLine};
 use crate::clock::Entropy;
 use crate::gateway::Gateway;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
-use crate::payment::merchant::Endpoint;
+use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderState};
 use crate::store::{KeySetRecord, MerchantRecord, Store};
@@ -77,6 +77,7 @@ pub(super) fn endpoint() -> anyhow::Result<Endpoint> {
         terminal_id: "10000462".to_owned(),
         descriptor: "TILLGATE BENCH".to_owned(),
         sandbox: true,
+        terms: Terms::default(),
     })
 }
 

@@ -1,9 +1,10 @@
 //! The wording of callbacks: a GET whose query names the order, its status and a control
 //! (MAPI 7).
 
+use super::status::enabled;
 use crate::crypto::sign::callback_control;
+use crate::gateway::Seen;
 use crate::payment::notice::Notice;
-use crate::payment::order::Order;
 use url::Url;
 
 /// Longer merchant data, in bytes, is left out of the callback: receivers refuse long addresses,
@@ -14,12 +15,14 @@ const MERCHANT_DATA_MAX: usize = 2048;
 ///
 /// # Errors
 /// When the merchant's address is not one.
-pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<Url, String> {
+pub fn word(notice: &Notice, seen: &Seen, control_key: &str) -> Result<Url, String> {
     let mut url = Url::parse(&notice.url).map_err(|error| error.to_string())?;
+    let Seen { order, terms, .. } = seen;
     let id = order.id.to_string();
     let status = notice.status.name();
     let control = callback_control(status, &id, &order.client_orderid, control_key);
-    let outcome = &order.outcome;
+    let transaction = seen.transaction();
+    let outcome = transaction.outcome;
     let error_code = outcome.error.as_ref().map(|error| error.code.to_string());
     let error_message = outcome.error.as_ref().map_or("", |error| error.message.as_str());
     let payer = order.payer_name();
@@ -36,8 +39,8 @@ pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<Url, St
     add("merchant_order", &order.client_orderid);
     add("client_orderid", &order.client_orderid);
     add("orderid", &id);
-    add("type", order.kind.name());
-    add("amount", &order.amount.to_string());
+    add("type", transaction.kind);
+    add("amount", &transaction.amount.to_string());
     add("descriptor", &order.request.descriptor);
     let optional = [
         ("error_code", error_code.as_deref()),
@@ -51,10 +54,11 @@ pub fn word(notice: &Notice, order: &Order, control_key: &str) -> Result<Url, St
         ("last-four-digits", Some(order.card.last_four.as_str())),
         ("bin", Some(order.card.bin.as_str())),
         ("card-type", Some(order.card.brand.name())),
-        ("gate-partial-reversal", Some("disabled")),
-        ("gate-partial-capture", Some("disabled")),
+        ("gate-partial-reversal", Some(enabled(terms.partial_reversal))),
+        ("gate-partial-capture", Some(enabled(terms.partial_capture))),
         ("processor-tx-id", outcome.processor_tx_id.as_deref()),
         ("processor-rrn", outcome.rrn.as_deref()),
+        ("comment", transaction.comment),
         ("control", Some(control.as_str())),
         ("merchantdata", merchant_data),
     ];

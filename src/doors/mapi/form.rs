@@ -49,6 +49,12 @@ impl Form {
         Ok(Self { fields })
     }
 
+    /// The form of a body that is none.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { fields: Vec::new() }
+    }
+
     /// The fields as received: what a signature covers.
     #[must_use]
     pub fn fields(&self) -> &[(String, String)] {

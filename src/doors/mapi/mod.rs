@@ -3,21 +3,29 @@
 //! | request | proved by | answer |
 //! |---|---|---|
 //! | `POST /mapi/v1/sale/{endpoint}`, `…/preauth/…` | OAuth 1.0a, HMAC-SHA1 | `async-response` |
+//! | `POST /mapi/v1/emv-advice/{endpoint}` | the same | `async-response` |
+//! | `POST /mapi/v1/add-signature/{endpoint}/{order}/{sha1}` | the same | `async-response` |
 //! | `POST /api/v2/status/{endpoint}`, `…/group/{group}` | SHA-1 `control` | `status-response` |
+//! | `POST /api/v2/capture`, `return`, `void` likewise | SHA-1 `control` | `async-response` |
 //!
 //! Everything also lives under `/paynet`. Requests are forms. Answers are pairs with a line feed
 //! after each value, HTTP 200 even for errors, or JSON on request. 400 says in a header what is
 //! malformed; 403 says nothing. What happens to an order later is told by status and by
 //! [`callback`].
 
+mod advice;
+mod amend;
 mod auth;
 pub mod callback;
+mod control;
 mod form;
 mod reply;
 mod sale;
 mod status;
 mod strict;
 
+pub(crate) use advice::*;
+pub(crate) use amend::*;
 pub use auth::Unsigned;
 pub use form::{Form, Malformed};
 pub use sale::{SaleForm, signed_fields};
@@ -27,7 +35,6 @@ use super::http::{bad_request, read_body};
 use crate::gateway::{Failure, Gateway, Scope};
 use crate::payment::ids::{EndpointId, GroupId, SerialNumber};
 use crate::payment::order::Kind;
-use crate::payment::refusal::Refusal;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -52,10 +59,30 @@ fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/mapi/v1/sale/{endpoint}").route(web::post().to(sale)))
         .service(web::resource("/mapi/v1/preauth/{endpoint}").route(web::post().to(preauth)))
+        .service(web::resource("/mapi/v1/emv-advice/{endpoint}").route(web::post().to(emv_advice)))
+        .service(
+            web::resource("/mapi/v1/add-signature/{endpoint}/{order}/{digest}")
+                .route(web::post().to(add_signature)),
+        )
         .service(
             web::resource("/api/v2/status/group/{group}").route(web::post().to(status_of_group)),
         )
         .service(web::resource("/api/v2/status/{endpoint}").route(web::post().to(status)));
+    // For void the documents know a second path to the group.
+    let void_in_group = ["/api/v2/void/group/{group}", "/api/v2/void/void/{group}"];
+    config
+        .service(
+            web::resource("/api/v2/capture/group/{group}")
+                .route(web::post().to(amend::capture_in_group)),
+        )
+        .service(web::resource("/api/v2/capture/{endpoint}").route(web::post().to(capture)))
+        .service(
+            web::resource("/api/v2/return/group/{group}")
+                .route(web::post().to(amend::give_back_in_group)),
+        )
+        .service(web::resource("/api/v2/return/{endpoint}").route(web::post().to(give_back)))
+        .service(web::resource(void_in_group).route(web::post().to(amend::void_in_group)))
+        .service(web::resource("/api/v2/void/{endpoint}").route(web::post().to(void)));
 }
 
 /// Charge a card presented to an mPOS reader.
@@ -212,11 +239,9 @@ async fn tell_status(
 async fn find(mapi: &Mapi, scope: Scope, form: &Form) -> Result<reply::Reply, Failure> {
     let question = StatusForm::read(form)?;
     let merchant = question.authenticate(&mapi.gateway).await?;
-    let order = mapi.gateway.watch(&merchant, &question.watched(scope)?).await?;
-    if !question.is_about(&order) {
-        return Err(Refusal::OrderNotFound.into());
-    }
-    Ok(question.reply(&order, mapi.gateway.roll_serial()))
+    let watched = question.watched(scope)?;
+    let seen = mapi.gateway.see(&merchant, &watched, question.by_request_sn()).await?;
+    Ok(question.reply(&seen, mapi.gateway.roll_serial()))
 }
 
 /// The merchant's name for the order, to be repeated in an answer, unless it is too long to be one.

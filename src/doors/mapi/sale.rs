@@ -2,7 +2,7 @@
 
 use super::auth::Signed;
 use super::form::Form;
-use crate::gateway::{CallbackUrl, Intent};
+use crate::gateway::{CallbackUrl, Intent, NOTIFY_URL};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{Kind, RequestFacts};
 use crate::payment::refusal::Refusal;
@@ -190,7 +190,7 @@ impl SaleForm {
         let amount = Amount::parse(&self.amount, currency)
             .map_err(|error| Refusal::invalid("amount", error.to_string()))?;
         let callback_url = match (self.notify_url, self.server_callback_url) {
-            (Some(url), _) => Some(CallbackUrl { parameter: "notify_url", url }),
+            (Some(url), _) => Some(CallbackUrl { parameter: NOTIFY_URL, url }),
             (None, Some(url)) => Some(CallbackUrl { parameter: "server_callback_url", url }),
             (None, None) => None,
         };

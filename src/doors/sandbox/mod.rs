@@ -3,14 +3,17 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /sandbox/readers/{serial}/swipe` | what the reader hands to the app |
+//! | `POST /sandbox/readers/{serial}/complete` | what a chip leads to when the issuer has spoken |
 //! | `GET /sandbox/callbacks` | what the inbox received, newest last |
 //! | `GET /sandbox/inbox` | the inbox itself: the address to give as a callback URL |
 //! | `POST /sandbox/sign?url=…` | the same form, completed and signed |
 
+mod complete;
 mod inbox;
 mod sign;
 mod swipe;
 
+pub(crate) use complete::*;
 pub(crate) use inbox::*;
 pub(crate) use sign::*;
 pub(crate) use swipe::*;
@@ -41,6 +44,7 @@ pub const INBOX_PATH: &str = "/sandbox/inbox";
 pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/sandbox/readers/{serial}/swipe", web::post().to(swipe))
+        .route("/sandbox/readers/{serial}/complete", web::post().to(complete))
         .route("/sandbox/callbacks", web::get().to(callbacks))
         .route("/sandbox/sign", web::post().to(sign))
         .service(web::resource([INBOX_PATH, "/sandbox/inbox/{tail:.*}"]).to(receive));

@@ -12,6 +12,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Path};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Which card is held to the reader, how, and for what amount.
@@ -84,16 +85,16 @@ pub(crate) async fn swipe(
         Ok(request) => request,
         Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let reader = match sandbox.gateway.reader(&serial).await {
-        Ok(Some(reader)) => reader,
-        Ok(None) => {
-            let known =
-                format!("no reader has the serial {serial:?}; `dev` prints those there are");
-            return problem(StatusCode::NOT_FOUND, known);
-        }
-        Err(failure) => return unavailable(&failure),
+    let reader = match find_reader(&sandbox, &serial).await {
+        Ok(reader) => reader,
+        Err(answer) => return answer,
     };
-    match sandbox.hold_card(&reader, &request).await {
+    answer_swipe(sandbox.hold_card(&reader, &request).await)
+}
+
+/// What a reader's message, or the lack of one, is told as.
+pub(super) fn answer_swipe(swipe: Result<Swipe, SwipeFault>) -> HttpResponse {
+    match swipe {
         Ok(swipe) => HttpResponse::Ok().json(SwipeAnswer {
             encrypted_data: swipe.encrypted_data,
             encrypted_type: swipe.encrypted_type.to_owned(),
@@ -137,6 +138,22 @@ impl Sandbox {
         let now = self.gateway.clock().now();
         read_card(reader, &key, counter, &card, amount, now, &self.entropy)
             .map_err(|fault| wrong(fault.to_string()))
+    }
+}
+
+/// The reader with this serial, or the answer that there is none.
+pub(super) async fn find_reader(
+    sandbox: &Sandbox,
+    serial: &str,
+) -> Result<Arc<Reader>, HttpResponse> {
+    match sandbox.gateway.reader(serial).await {
+        Ok(Some(reader)) => Ok(reader),
+        Ok(None) => {
+            let known =
+                format!("no reader has the serial {serial:?}; `dev` prints those there are");
+            Err(problem(StatusCode::NOT_FOUND, known))
+        }
+        Err(failure) => Err(unavailable(&failure)),
     }
 }
 

@@ -81,6 +81,20 @@ const ADVANCE: &str = "\
         WHERE saved.step IS NOT NULL AND jobs.id = saved.job_id AND jobs.claims = saved.claims \
         RETURNING jobs.order_id) \
     SELECT id, (SELECT COUNT(*) FROM ended) + (SELECT COUNT(*) FROM planned) FROM saved";
+/// Holds the gates, so that no day is closed while something is posted to it. Two writers may hold
+/// the same one.
+const POST: &str = "\
+    WITH gate AS ( \
+        SELECT endpoint_id, day FROM gates WHERE endpoint_id = ANY($1::bigint[]) \
+        ORDER BY endpoint_id FOR SHARE) \
+    INSERT INTO ledger (endpoint_id, day, transaction_id, movement, order_id, debit, credit, \
+           amount_minor, posted_at) \
+    SELECT r.endpoint_id, gate.day, r.transaction_id, r.movement, r.order_id, r.debit, r.credit, \
+           r.amount_minor, r.posted_at \
+    FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
+         $7::bigint[], $8::bigint[]) AS r(endpoint_id, transaction_id, movement, order_id, debit, \
+         credit, amount_minor, posted_at) \
+    JOIN gate ON gate.endpoint_id = r.endpoint_id";
 const INSERT_NOTICES: &str = "\
     INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
            created_at) \
@@ -129,7 +143,9 @@ pub(super) async fn write(
         };
         results.advances = saved;
         let saved = steps.into_iter().zip(&results.advances).filter(|(_, saved)| **saved);
-        notices.extend(saved.filter_map(|(advance, _)| NoticeRow::of_advance(advance)));
+        let saved: Vec<_> = saved.map(|(advance, _)| advance).collect();
+        post(connection, &saved).await?;
+        notices.extend(saved.into_iter().filter_map(NoticeRow::of_advance));
     }
     insert_notices(connection, &notices).await?;
     note_attempts(connection, batch.notes.iter().map(|(note, _)| note)).await?;
@@ -226,7 +242,7 @@ async fn insert(
         .bind(column(&phones, |new| new.phone.phone_id.as_str()))
         .bind(column(&phones, |new| new.phone.sdk_version.as_deref()))
         .bind(column(&phones, |new| new.change.order.created_at))
-        .bind(column(&jobs, |(new, _)| new.job.0))
+        .bind(column(&jobs, |(new, _)| new.change.order.id.0))
         .bind(column(&jobs, |(new, _)| new.change.order.id.0))
         .bind(column(&jobs, |(_, job)| job.step))
         .bind(column(&jobs, |(_, job)| job.round))
@@ -306,6 +322,33 @@ async fn save_steps(
         tried.get(&order) == Some(&step.job.claims) && saved.remove(&order)
     };
     Ok(Some(steps.iter().map(is_saved).collect()))
+}
+
+/// Writes what the steps move.
+async fn post(connection: &mut PgConnection, steps: &[&Advance]) -> Result<(), StoreError> {
+    let of_step = |step: &&'_ Advance| {
+        let endpoint = step.change.order.endpoint;
+        step.postings.iter().map(|posting| (endpoint, *posting)).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = steps.iter().flat_map(of_step).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = sqlx::query(POST)
+        .bind(column(&rows, |(endpoint, _)| endpoint.0))
+        .bind(column(&rows, |(_, posting)| posting.transaction))
+        .bind(column(&rows, |(_, posting)| posting.movement.name()))
+        .bind(column(&rows, |(_, posting)| posting.order.0))
+        .bind(column(&rows, |(_, posting)| posting.debit.name()))
+        .bind(column(&rows, |(_, posting)| posting.credit.name()))
+        .bind(column(&rows, |(_, posting)| posting.amount.minor()))
+        .bind(column(&rows, |(_, posting)| posting.posted_at))
+        .execute(connection)
+        .await?;
+    match done.rows_affected() == rows.len() as u64 {
+        true => Ok(()),
+        false => Err(StoreError::Broken("an endpoint has no gate to post to".to_owned())),
+    }
 }
 
 async fn insert_notices(

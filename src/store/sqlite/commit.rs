@@ -1,7 +1,8 @@
 //! Writing a batch on SQLite: row after row with statements that are prepared once.
 
 use super::Session;
-use crate::payment::ids::OrderId;
+use crate::payment::ids::{EndpointId, OrderId};
+use crate::payment::ledger::Posting;
 use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge};
@@ -45,6 +46,10 @@ const INSERT_NOTICE: &str = "\
     INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, due_at, \
            created_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const POST: &str = "\
+    INSERT INTO ledger (endpoint_id, day, transaction_id, movement, order_id, debit, credit, \
+           amount_minor, posted_at) \
+    SELECT endpoint_id, day, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM gates WHERE endpoint_id = ?1";
 const NOTE_ATTEMPT: &str = "\
     UPDATE notices SET state = ?3, due_at = ?4, attempts = ?5 \
     WHERE id = ?1 AND attempts = ?2 AND state = 'sending'";
@@ -90,7 +95,7 @@ fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
     let (order, nonce) = (&new.change.order, &new.nonce);
     let values =
         (order.endpoint.0, &order.client_orderid, order.reader.0, nonce.bucket, nonce.digest);
-    let mut rows = session.query(LOOK, values, 3)?;
+    let mut rows = session.query(LOOK, values)?;
     let row = rows.first_mut().ok_or_else(|| crate::store::corrupt("look-up"))?;
     Ok(Known {
         order: row.optional_int()?.map(OrderId),
@@ -127,7 +132,7 @@ fn insert(session: &Session<'_>, row: &OrderRow) -> Result<(), StoreError> {
         ],
     )?;
     if let Some(JobRow { step, round, due_at, claims }) = JobRow::of(new) {
-        session.execute(INSERT_JOB, (new.job.0, order.id.0, step, round, due_at, claims))?;
+        session.execute(INSERT_JOB, (order.id.0, order.id.0, step, round, due_at, claims))?;
     }
     insert_notice(session, NoticeRow::of_new(new))
 }
@@ -161,8 +166,28 @@ fn save_step(session: &Session<'_>, advance: &Advance) -> Result<bool, StoreErro
         }
         None => session.execute(END_JOB, [job.id.0])?,
     };
+    for posting in &advance.postings {
+        post(session, order.endpoint, posting)?;
+    }
     insert_notice(session, NoticeRow::of_advance(advance))?;
     Ok(true)
+}
+
+fn post(session: &Session<'_>, endpoint: EndpointId, posting: &Posting) -> Result<(), StoreError> {
+    let values = (
+        endpoint.0,
+        posting.transaction,
+        posting.movement.name(),
+        posting.order.0,
+        posting.debit.name(),
+        posting.credit.name(),
+        posting.amount.minor(),
+        posting.posted_at,
+    );
+    match session.execute(POST, values)? {
+        1 => Ok(()),
+        _ => Err(StoreError::Broken(format!("endpoint {endpoint} has no gate to post to"))),
+    }
 }
 
 fn insert_notice(session: &Session<'_>, row: Option<NoticeRow<'_>>) -> Result<(), StoreError> {
@@ -193,5 +218,5 @@ fn claimed(
     statement: &'static str,
     claim: Claim,
 ) -> Result<Vec<Row>, StoreError> {
-    session.query(statement, (claim.leased_until, claim.now, claim.most), 6)
+    session.query(statement, (claim.leased_until, claim.now, claim.most))
 }

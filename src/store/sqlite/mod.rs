@@ -9,7 +9,7 @@ pub use inline::{InlineDisk, StatementFate};
 use super::StoreError;
 use super::batch::{Batch, Results};
 use super::connection::Connection;
-use super::lookup::{COLUMNS, Key, StoredOrder, columns};
+use super::lookup::{Key, StoredOrder, columns};
 use super::phones::PhoneBook;
 use super::sql::{Done, Row, Statement, Value};
 use inline::Fate;
@@ -121,11 +121,9 @@ impl Connection for SqliteConnection {
 
 fn find(session: &Session<'_>, key: &Key) -> Result<Option<StoredOrder>, StoreError> {
     let mut rows = match key {
-        Key::Id(id) => session.query(BY_ID, [id.0], COLUMNS)?,
-        Key::Name(endpoint, name) => session.query(BY_NAME, (endpoint.0, name), COLUMNS)?,
-        Key::GroupAndName(group, name) => {
-            session.query(BY_GROUP_AND_NAME, (group.0, name), COLUMNS)?
-        }
+        Key::Id(id) => session.query(BY_ID, [id.0])?,
+        Key::Name(endpoint, name) => session.query(BY_NAME, (endpoint.0, name))?,
+        Key::GroupAndName(group, name) => session.query(BY_GROUP_AND_NAME, (group.0, name))?,
     };
     rows.first_mut().map(StoredOrder::read).transpose()
 }
@@ -143,14 +141,10 @@ impl Session<'_> {
     }
 
     /// All rows that a statement gives.
-    fn query(
-        &self,
-        text: &'static str,
-        values: impl Params,
-        columns: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+    fn query(&self, text: &'static str, values: impl Params) -> Result<Vec<Row>, StoreError> {
         self.fate.run(text, || {
             let mut prepared = self.database.prepare_cached(text)?;
+            let columns = prepared.column_count();
             read_all(prepared.query(values)?, columns)
         })
     }

@@ -101,7 +101,9 @@ impl Auditor {
             };
             let moves = may_become(before.status, after.status);
             self.must(moves, || format!("order {id} became {after:?} from {before:?}"));
-            let final_stays = !before.status.is_final() || before == after;
+            // A later transaction is a new version of the order, and changes nothing else.
+            let as_before = OrderRow { version: before.version, ..after.clone() };
+            let final_stays = !before.status.is_final() || *before == as_before;
             self.must(final_stays, || format!("order {id} was final and changed to {after:?}"));
             self.must(before.version <= after.version, || format!("order {id} went back"));
         }
@@ -117,12 +119,14 @@ impl Auditor {
     }
 
     fn check_order(&self, id: OrderId, order: &OrderRow, now: &Snapshot) {
-        let steps: Vec<_> = now.jobs.iter().filter(|job| job.order == id).collect();
+        let own = now.jobs.iter().filter(|job| job.order == id && !job.is_later);
         let is_final = order.status.is_final();
-        let steps: Vec<_> = steps.iter().map(|job| job.step.as_str()).collect();
+        let steps: Vec<_> = own.map(|job| job.step.as_str()).collect();
         let fits = match (order.status, steps.as_slice()) {
             (Status::Processing, [step]) => ["authorise", "inquire"].contains(step),
             (Status::Unknown, ["reverse"]) => true,
+            (Status::Approved, ["expire"]) => !order.is_sale,
+            (Status::Approved, []) => order.is_sale || now.released.contains_key(&id),
             (_, steps) => is_final && steps.is_empty(),
         };
         self.must(fits, || format!("order {id} is {:?} and waits for {steps:?}", order.status));
@@ -137,15 +141,23 @@ impl Auditor {
             self.must(heard, || format!("the callback of {id} counts as delivered and was not"));
         }
         if is_final {
-            self.check_money(id, order);
+            self.check_money(id, order, now.released.get(&id).copied());
         }
+        let is_due = order.is_sale && order.status == Status::Approved;
+        let owed = is_due.then_some((order.minor, 1));
+        let taken = now.taken.get(&id).copied();
+        self.must(taken == owed, || format!("order {id} should move {owed:?}, moved {taken:?}"));
     }
 
     /// Of a final order the host's book and ours say the same.
-    fn check_money(&self, id: OrderId, order: &OrderRow) {
+    fn check_money(&self, id: OrderId, order: &OrderRow, released: Option<Status>) {
         let entry = self.network.entry(id);
         let fits = match order.status {
-            Status::Approved => entry == Some(Entry::Approved),
+            Status::Approved => match released {
+                None => entry == Some(Entry::Approved),
+                Some(Status::Approved) => entry == Some(Entry::Reversed),
+                Some(_) => matches!(entry, Some(Entry::Approved | Entry::Reversed)),
+            },
             // Never arrived, declined there too, or taken back.
             Status::Declined => {
                 matches!(entry, None | Some(Entry::Declined | Entry::Reversed))

@@ -90,5 +90,6 @@ fn decision(response_code: &str) -> HostAnswer {
         approval_code: None,
         rrn: None,
         processor_tx_id: None,
+        issuer_data: None,
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tillgate::acquirer::{self, Acquirer, CardForHost, Reference};
 use tillgate::payment::Millis;
+use tillgate::payment::chip::Completion;
 use tillgate::payment::host::{Authorisation, Inquiry};
 use tillgate::payment::ids::OrderId;
 use tokio::sync::oneshot;
@@ -233,6 +234,22 @@ impl Acquirer for Network {
         }
     }
 
+    async fn advise(
+        &self,
+        _reference: &Reference,
+        _completion: &Completion,
+    ) -> Result<(), acquirer::Fault> {
+        Err(sales_only())
+    }
+
+    async fn capture(&self, _reference: &Reference) -> Result<Authorisation, acquirer::Fault> {
+        Err(sales_only())
+    }
+
+    async fn refund(&self, _reference: &Reference) -> Result<Authorisation, acquirer::Fault> {
+        Err(sales_only())
+    }
+
     async fn inquire(&self, reference: &Reference) -> Result<Inquiry, acquirer::Fault> {
         match self.call(Call::Inquire, reference).await? {
             Answer::Inquired(inquiry) => Ok(inquiry),
@@ -246,4 +263,8 @@ impl Acquirer for Network {
             other => panic!("{other:?} answers no reversal"),
         }
     }
+}
+
+fn sales_only() -> acquirer::Fault {
+    acquirer::Fault::NotSent("this line carries swiped sales only".to_owned())
 }

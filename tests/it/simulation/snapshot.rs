@@ -7,12 +7,19 @@ use tillgate::payment::ids::OrderId;
 use tillgate::payment::order::Status;
 
 const ORDERS: &str = "\
-    SELECT id, client_orderid, amount_minor, status, version, card_sealed IS NOT NULL, \
+    SELECT id, client_orderid, amount_minor, status, version, kind = 'sale', \
+           card_sealed IS NOT NULL, \
            request ->> 'callback_url' IS NOT NULL, stage || outcome || updated_at, request_digest \
     FROM orders ORDER BY id";
-const JOBS: &str = "SELECT order_id, step, due_at FROM jobs ORDER BY id";
+const JOBS: &str = "SELECT order_id, step, due_at, id <> order_id FROM jobs ORDER BY id";
 const NOTICES: &str = "\
     SELECT order_id, status, state, due_at, attempts FROM notices ORDER BY id";
+/// Holds that were released, or are about to be.
+const RELEASED: &str = "SELECT order_id, status FROM amendments WHERE kind = 'cancel'";
+/// What each order moved, all its movements added up by account: together they come to zero.
+const LEDGER: &str = "\
+    SELECT order_id, SUM(CASE WHEN movement = 'sale' THEN amount_minor ELSE 0 END), \
+           COUNT(*) FROM ledger GROUP BY order_id";
 const COUNTERS: &str = "SELECT id, last_counter FROM readers ORDER BY id";
 
 #[derive(Default)]
@@ -20,6 +27,10 @@ pub struct Snapshot {
     pub orders: BTreeMap<OrderId, OrderRow>,
     pub jobs: Vec<JobRow>,
     pub notices: Vec<NoticeRow>,
+    /// By order, the status of the transaction that releases its hold.
+    pub released: BTreeMap<OrderId, Status>,
+    /// By order, what it took and by how many movements.
+    pub taken: BTreeMap<OrderId, (i64, i64)>,
     /// The last accepted counter of each reader.
     pub counters: BTreeMap<i64, i64>,
 }
@@ -30,16 +41,19 @@ pub struct OrderRow {
     pub minor: i64,
     pub status: Status,
     pub version: i64,
+    pub is_sale: bool,
     pub has_card: bool,
     pub wants_callback: bool,
     /// Everything else that a final order may not change.
-    rest: [String; 2],
+    pub rest: [String; 2],
 }
 
 pub struct JobRow {
     pub order: OrderId,
     pub step: String,
     pub due_at: Millis,
+    /// It belongs to a later transaction on the order.
+    pub is_later: bool,
 }
 
 pub struct NoticeRow {
@@ -54,13 +68,14 @@ pub struct NoticeRow {
 impl Snapshot {
     pub fn take(disk: &Disk) -> Self {
         let order = |row: Vec<String>| {
-            let [id, name, minor, status, version, has_card, wants_callback, rest @ ..] =
-                <[String; 9]>::try_from(row).unwrap();
+            let [id, name, minor, status, version, is_sale, has_card, wants_callback, rest @ ..] =
+                <[String; 10]>::try_from(row).unwrap();
             let row = OrderRow {
                 name,
                 minor: number(&minor),
                 status: Status::from_name(&status).unwrap(),
                 version: number(&version),
+                is_sale: is_sale == "1",
                 has_card: has_card == "1",
                 wants_callback: wants_callback == "1",
                 rest,
@@ -71,6 +86,7 @@ impl Snapshot {
             order: OrderId(number(&row[0])),
             step: row[1].clone(),
             due_at: number(&row[2]),
+            is_later: row[3] == "1",
         };
         let notice = |row: Vec<String>| NoticeRow {
             order: OrderId(number(&row[0])),
@@ -84,6 +100,16 @@ impl Snapshot {
             orders: disk.rows(ORDERS).into_iter().map(order).collect(),
             jobs: disk.rows(JOBS).into_iter().map(job).collect(),
             notices: disk.rows(NOTICES).into_iter().map(notice).collect(),
+            released: disk
+                .rows(RELEASED)
+                .into_iter()
+                .map(|row| (OrderId(number(&row[0])), Status::from_name(&row[1]).unwrap()))
+                .collect(),
+            taken: disk
+                .rows(LEDGER)
+                .into_iter()
+                .map(|row| (OrderId(number(&row[0])), (number(&row[1]), number(&row[2]))))
+                .collect(),
             counters: disk.rows(COUNTERS).into_iter().map(counter).collect(),
         }
     }

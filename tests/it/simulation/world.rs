@@ -18,7 +18,7 @@ use tillgate::clock::Entropy;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::doors::mapi;
 use tillgate::gateway::{Egress, Gateway, Keys, Parts};
-use tillgate::payment::{HOUR, MINUTE, Millis, SECOND};
+use tillgate::payment::{DAY, HOUR, MINUTE, Millis, SECOND};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 
@@ -27,8 +27,8 @@ const PATIENCE: u32 = 2_000;
 /// How often everything that is due is done, before an order is stuck.
 const ROUNDS: u32 = 200;
 
-/// The longest that anything may have to wait: the last callbacks' pause.
-const WAIT_MAX: Millis = 24 * HOUR;
+/// The longest that anything may have to wait: the days of a hold.
+const WAIT_MAX: Millis = 7 * DAY + 2 * HOUR;
 
 pub struct World {
     dice: Dice,

@@ -1,0 +1,33 @@
+//! Who sent a request that carries a SHA-1 `control` (MAPI 2.1).
+
+use crate::crypto::sign::control_matches;
+use crate::gateway::{Failure, Gateway, Merchant};
+use crate::payment::refusal::Refusal;
+use std::sync::Arc;
+
+/// The merchant with this login, if its key makes the control. An unknown login looks like a wrong
+/// control. `formula` says for the log what the control should have been.
+///
+/// # Errors
+/// `InvalidControl`, or what keeps the database from answering.
+pub(super) async fn merchant_of(
+    gateway: &Gateway,
+    login: &str,
+    control: &str,
+    expected: impl FnOnce(&str) -> String,
+    formula: &str,
+) -> Result<Arc<Merchant>, Failure> {
+    let merchant = gateway.merchant_by_login(login).await?;
+    let key = merchant.as_ref().map_or("", |merchant| merchant.control_key.as_str());
+    let fits = control_matches(&expected(key), control);
+    match merchant {
+        Some(merchant) if fits => Ok(merchant),
+        known => Err(Failure::Refused {
+            refusal: Refusal::InvalidControl,
+            cause: match known {
+                Some(_) => format!("the control is not SHA-1({formula})"),
+                None => "no merchant has this login".to_owned(),
+            },
+        }),
+    }
+}
