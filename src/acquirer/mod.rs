@@ -10,9 +10,10 @@ pub mod unplugged;
 use crate::payment::amendment::{self, Amendment};
 use crate::payment::card::{EntryMode, Expiry, Pan};
 use crate::payment::chip::Completion;
+use crate::payment::day::Totals;
 use crate::payment::host::{Authorisation, Inquiry};
-use crate::payment::ids::{AmendmentId, OrderId};
-use crate::payment::money::Amount;
+use crate::payment::ids::{AmendmentId, DayCloseId, OrderId};
+use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{self, Order};
 use async_trait::async_trait;
 
@@ -32,6 +33,15 @@ pub enum Transaction {
     /// The one that opened the order.
     Opening(order::Kind),
     Amendment(AmendmentId, amendment::Kind),
+}
+
+/// The totals of a closed day.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    pub batch: DayCloseId,
+    pub terminal_id: String,
+    pub currency: Currency,
+    pub totals: Totals,
 }
 
 impl Reference {
@@ -96,6 +106,10 @@ pub trait Acquirer: Send + Sync {
 
     /// Gives an amount back. The reference is the reversal's own; its order tells what was taken.
     async fn refund(&self, reference: &Reference) -> Result<Authorisation, Fault>;
+
+    /// Tells the totals of a closed day (ISO 8583 0500). Answers field 39. Safe to repeat: the host
+    /// knows the day by its batch number.
+    async fn settle(&self, settlement: &Settlement) -> Result<String, Fault>;
 
     /// Asks what became of an earlier request. Safe to repeat.
     async fn inquire(&self, reference: &Reference) -> Result<Inquiry, Fault>;

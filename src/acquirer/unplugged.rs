@@ -1,8 +1,9 @@
 //! The acquirer of a gateway that has none: nothing is ever sent, so nothing is ever charged, and
 //! both "what became of it" and "take it back" have certain answers.
 
-use super::{Acquirer, CardForHost, Fault, Reference};
+use super::{Acquirer, CardForHost, Fault, Reference, Settlement};
 use crate::payment::chip::Completion;
+use crate::payment::decline::APPROVED;
 use crate::payment::host::{Authorisation, Inquiry};
 use async_trait::async_trait;
 
@@ -31,6 +32,11 @@ impl Acquirer for Unplugged {
 
     async fn refund(&self, _reference: &Reference) -> Result<Authorisation, Fault> {
         Err(Fault::NotSent(NOBODY.to_owned()))
+    }
+
+    async fn settle(&self, _settlement: &Settlement) -> Result<String, Fault> {
+        // Nobody is there, so nobody disagrees: nothing was ever taken.
+        Ok(APPROVED.to_owned())
     }
 
     async fn inquire(&self, _reference: &Reference) -> Result<Inquiry, Fault> {

@@ -70,13 +70,19 @@ impl Gateway {
         }
     }
 
+    /// Uses up the nonce of a request that opens no order. It is remembered by this process only:
+    /// what such a request asks for can be asked for again without harm.
+    ///
+    /// # Errors
+    /// `NonceReused`, or `Unavailable`.
+    pub async fn use_nonce(&self, signed_at: Millis, digest: [u8; 16]) -> Result<(), Failure> {
+        let mark = NonceMark { bucket: bucket_of(signed_at), digest };
+        let new = self.nonces.is_new(signed_at, digest) && !self.store().has_nonce(&mark).await?;
+        if new { Ok(()) } else { Err(Failure::NonceReused) }
+    }
+
     async fn order_of_message(&self, message: &TillMessage) -> Result<Order, Failure> {
-        let mark = NonceMark { bucket: bucket_of(message.signed_at), digest: message.nonce_digest };
-        if !self.nonces.is_new(message.signed_at, message.nonce_digest)
-            || self.store().has_nonce(&mark).await?
-        {
-            return Err(Failure::NonceReused);
-        }
+        self.use_nonce(message.signed_at, message.nonce_digest).await?;
         let scope = Scope::Endpoint(message.endpoint);
         let client_orderid = match message.order {
             // The number is enough; clients that never learned the name send another.

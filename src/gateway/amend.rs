@@ -40,6 +40,15 @@ pub struct AmendIntent {
     pub comment: Option<String>,
 }
 
+/// An amendment that may be opened.
+struct Draft {
+    kind: Kind,
+    amount: Amount,
+    comment: Option<String>,
+    /// The gate's day in which it may be opened, where that counts.
+    day: Option<i64>,
+}
+
 /// One caller at a time for each order, so that those of one process are not in each other's way.
 /// What counts is the order's version in the database.
 pub(super) struct Turnstiles([Mutex<()>; ORDERS_AT_ONCE]);
@@ -76,32 +85,39 @@ impl Gateway {
                 order: Some(intent.order),
             };
             let order = self.watch(&intent.merchant, &watched).await?;
+            self.admit_at_gate(order.endpoint).await?;
+            let day = match intent.request {
+                Request::Void(_) => Some(self.gate(order.endpoint).await?.day),
+                Request::Capture(_) | Request::Return(_) => None,
+            };
             let amendments = self.store().amendments_of(&order).await?;
             let terms = self.terms_of(&order).await?;
-            let day_is_open = match intent.request {
-                Request::Void(_) => self.is_in_open_day(&order, &amendments).await?,
-                _ => false,
+            let day_is_open = match day {
+                Some(day) => self.is_all_of(day, &order, &amendments).await?,
+                None => false,
             };
             let history = History { order: &order, amendments: &amendments, day_is_open };
             let (kind, amount) = history
                 .judge(intent.request, &terms, self.clock().now())
                 .map_err(|refusal| Failure::refused(refusal, told(&history, intent.request)))?;
-            let opened = self.open_amendment(&order, kind, amount, intent.comment.clone()).await?;
-            if let Some(accepted) = opened {
+            let comment = intent.comment.clone();
+            let draft = Draft { kind, amount, comment, day };
+            if let Some(accepted) = self.open_amendment(&order, draft).await? {
                 return Ok(accepted);
             }
+            self.forget_gates();
         }
         Err(Failure::Unavailable("other instances keep changing this order".to_owned()))
     }
 
-    /// Saves a new amendment of the order as it was read; `None` when it has changed since.
+    /// Saves a new amendment of the order as it was read; `None` when it has changed since, or its
+    /// gate was shut.
     async fn open_amendment(
         &self,
         order: &Order,
-        kind: Kind,
-        amount: Amount,
-        comment: Option<String>,
+        draft: Draft,
     ) -> Result<Option<Accepted>, Failure> {
+        let Draft { kind, amount, comment, day } = draft;
         let now = self.clock().now();
         let change = amendment::open(Amendment {
             id: self.store().next_amendment_id().await?,
@@ -116,16 +132,17 @@ impl Gateway {
             updated_at: now,
             version: 0,
         });
-        if !self.store().open_amendment(order, &change).await? {
+        if !self.store().open_amendment(order, &change, day).await? {
             return Ok(None);
         }
         self.jobs.left_in_database();
         Ok(Some(Accepted { order: order.id, serial: change.amendment.serial }))
     }
 
-    /// Whether all that the order took stands in the books of the open day.
-    async fn is_in_open_day(
+    /// Whether all that the order took stands in the books of this day.
+    async fn is_all_of(
         &self,
+        day: i64,
         order: &Order,
         amendments: &[Amendment],
     ) -> Result<bool, Failure> {
@@ -134,7 +151,7 @@ impl Gateway {
             order::Kind::Preauth => captures(amendments).map(|capture| capture.id.0).collect(),
         };
         for transaction in taken {
-            if !self.store().is_posted_today(order.endpoint, transaction).await? {
+            if !self.store().is_posted_on(order.endpoint, day, transaction).await? {
                 return Ok(false);
             }
         }
@@ -150,7 +167,8 @@ impl Gateway {
         let ended = match history.lapses() {
             Some(true) => {
                 let comment = Some("the hold has expired".to_owned());
-                self.open_amendment(order, Kind::Cancel, order.amount, comment).await?.is_some()
+                let draft = Draft { kind: Kind::Cancel, amount: order.amount, comment, day: None };
+                self.open_amendment(order, draft).await?.is_some()
             }
             Some(false) => true,
             None => false,

@@ -37,7 +37,7 @@ impl Gateway {
     /// # Errors
     /// When it exists or the database cannot be written.
     pub async fn enrol_endpoint(&self, endpoint: &Endpoint) -> Result<(), Failure> {
-        Ok(self.store().add_endpoint(endpoint).await?)
+        Ok(self.store().add_endpoint(endpoint, self.clock().now()).await?)
     }
 
     /// Changes whether an endpoint is enabled and strict, and its callback address.

@@ -8,6 +8,7 @@ mod advice;
 mod amend;
 mod authorise;
 mod card_vault;
+mod close_day;
 mod deliver;
 mod egress;
 mod enrol;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use advice::TillMessage;
 pub use amend::AmendIntent;
+pub use close_day::{CloseIntent, Closing};
 pub use deliver::{CallbackWording, Delivery};
 pub use egress::{Egress, EgressError, EgressRules};
 pub use guarded_client::GuardedClient;

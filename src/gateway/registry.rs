@@ -34,6 +34,7 @@ pub(super) struct Registry {
     endpoints: Memory<i64, Arc<Endpoint>>,
     key_sets: Memory<i64, Arc<Bdk>>,
     readers: Memory<String, Arc<Reader>>,
+    shut_gates: Memory<i64, bool>,
 }
 
 impl Registry {
@@ -44,6 +45,7 @@ impl Registry {
             endpoints: Memory::new(),
             key_sets: Memory::new(),
             readers: Memory::new(),
+            shut_gates: Memory::new(),
         }
     }
 
@@ -104,6 +106,21 @@ impl Gateway {
         Ok(Some(endpoint))
     }
 
+    /// Whether the endpoint's gate is shut because its day is being closed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) async fn is_gate_shut(&self, id: EndpointId) -> Result<bool, Failure> {
+        let now = self.clock().now();
+        if let Some(known) = self.registry.shut_gates.get(&id.0, now) {
+            return Ok(known);
+        }
+        let gate = self.store().gate(id).await?;
+        let shut = gate.is_some_and(|gate| gate.closing.is_some());
+        self.registry.shut_gates.put(id.0, shut, now);
+        Ok(shut)
+    }
+
     /// The merchant that owns the group.
     ///
     /// # Errors
@@ -146,6 +163,11 @@ impl Gateway {
         let opened = self.parts.keys.open_control_key(record.id, &record.control_key_sealed);
         let control_key = opened.map_err(|error| sealed_otherwise("merchant", &error))?;
         Ok(Merchant { id: record.id, login: record.login, control_key })
+    }
+
+    /// Makes it visible here at once that a gate was shut or opened.
+    pub(super) fn forget_gates(&self) {
+        self.registry.shut_gates.clear();
     }
 
     /// Makes changes to the registry visible here at once.

@@ -10,7 +10,7 @@ use crate::crypto::card_fields::CardDataError;
 use crate::crypto::reader::Container;
 use crate::crypto::reader_keys::open;
 use crate::payment::card::CardFacts;
-use crate::payment::ids::{OrderId, SerialNumber};
+use crate::payment::ids::{EndpointId, OrderId, SerialNumber};
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Amount;
 use crate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
@@ -109,6 +109,7 @@ impl Gateway {
 
     async fn open_order(&self, intent: &Intent) -> Result<Accepted, Failure> {
         intent.endpoint.admit(intent.amount)?;
+        self.admit_at_gate(intent.endpoint.id).await?;
         self.admit_callback(intent)?;
         let now = self.clock().now();
         let presented = self.open_card(intent, now).await?;
@@ -131,6 +132,14 @@ impl Gateway {
             Acceptance::Duplicate(id) => self.repeat_by_id(id, &intent.request_digest).await,
             Acceptance::CounterReplayed => Err(Refusal::CounterReplayed.into()),
             Acceptance::NonceSeen => Err(Failure::NonceReused),
+        }
+    }
+
+    /// Nothing begins at a gate whose day is being closed.
+    pub(super) async fn admit_at_gate(&self, endpoint: EndpointId) -> Result<(), Failure> {
+        match self.is_gate_shut(endpoint).await? {
+            true => Err(Refusal::GateClosingDay.into()),
+            false => Ok(()),
         }
     }
 

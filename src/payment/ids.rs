@@ -48,6 +48,10 @@ number_id! {
     AmendmentId
 }
 number_id! {
+    /// One close of a business day: the batch number.
+    DayCloseId
+}
+number_id! {
     /// One waiting piece of work. It has the number of the transaction that it belongs to: of the
     /// order, or of the amendment.
     JobId

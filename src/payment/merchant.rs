@@ -1,5 +1,6 @@
 //! Merchants and their endpoints, as the rules need them.
 
+use super::day::BusinessDay;
 use super::ids::{EndpointId, GroupId, MerchantId};
 use super::money::{Amount, Currency};
 use super::refusal::Refusal;
@@ -39,6 +40,7 @@ pub struct Terms {
     /// How long a preauthorisation holds, in days.
     pub hold_days: u32,
     pub fee: Fee,
+    pub day: BusinessDay,
 }
 
 impl Default for Terms {
@@ -49,6 +51,7 @@ impl Default for Terms {
             multi_capture: false,
             hold_days: 7,
             fee: Fee::default(),
+            day: BusinessDay::default(),
         }
     }
 }

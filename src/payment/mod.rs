@@ -5,6 +5,7 @@ pub mod amend;
 pub mod amendment;
 pub mod card;
 pub mod chip;
+pub mod day;
 pub mod decline;
 pub mod filter;
 pub mod host;

@@ -98,6 +98,43 @@ impl Currency {
     pub fn exponent(self) -> u32 {
         self.0.exponent
     }
+
+    /// Reads a sum in highest units: `.` as the separator, as many fraction digits as the currency
+    /// has or fewer. Zero is a sum.
+    ///
+    /// # Errors
+    /// Signs, exponents, commas, blanks, a bare `.`, and too many digits are refused.
+    pub fn minor_of(self, text: &str) -> Result<i64, AmountError> {
+        let (whole, fraction) = match text.split_once('.') {
+            Some((_, "")) => return Err(AmountError::Format),
+            Some(parts) => parts,
+            None => (text, ""),
+        };
+        let digits_only = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !digits_only(whole) || !digits_only(fraction) {
+            return Err(AmountError::Format);
+        }
+        let missing = (self.exponent() as usize)
+            .checked_sub(fraction.len())
+            .ok_or(AmountError::TooPrecise)?;
+        let mut digits =
+            whole.bytes().chain(fraction.bytes()).chain(std::iter::repeat_n(b'0', missing));
+        let add = |sum: i64, digit: u8| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0'));
+        digits.try_fold(0, add).ok_or(AmountError::TooLong)
+    }
+
+    /// A sum of minor units as the wire has it, for example `10.42`.
+    #[must_use]
+    pub fn decimal(self, minor: i64) -> String {
+        let exponent = self.exponent();
+        if exponent == 0 {
+            return minor.to_string();
+        }
+        let (sign, minor) = (if minor < 0 { "-" } else { "" }, minor.unsigned_abs());
+        let unit = 10_u64.pow(exponent);
+        let (whole, fraction) = (minor / unit, minor % unit);
+        format!("{sign}{whole}.{fraction:0width$}", width = exponent as usize)
+    }
 }
 
 impl fmt::Debug for Currency {
@@ -118,7 +155,7 @@ pub struct Amount {
 pub enum AmountError {
     #[error("use digits with one '.' at most, for example 10.42")]
     Format,
-    #[error("longer than 10 characters")]
+    #[error("too long")]
     TooLong,
     #[error("more fraction digits than the currency has")]
     TooPrecise,
@@ -145,23 +182,7 @@ impl Amount {
         if text.len() > AMOUNT_TEXT_MAX {
             return Err(AmountError::TooLong);
         }
-        let (whole, fraction) = match text.split_once('.') {
-            Some((_, "")) => return Err(AmountError::Format),
-            Some(parts) => parts,
-            None => (text, ""),
-        };
-        let digits_only = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !digits_only(whole) || !digits_only(fraction) {
-            return Err(AmountError::Format);
-        }
-        let missing = (currency.exponent() as usize)
-            .checked_sub(fraction.len())
-            .ok_or(AmountError::TooPrecise)?;
-        let digits =
-            whole.bytes().chain(fraction.bytes()).chain(std::iter::repeat_n(b'0', missing));
-        // At most ten characters and three more zeros: far below the limit of an i64.
-        let minor = digits.fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-        Self::from_minor(minor, currency).ok_or(AmountError::NotPositive)
+        Self::from_minor(currency.minor_of(text)?, currency).ok_or(AmountError::NotPositive)
     }
 
     /// How many minor units (cents, kopecks) this is.
@@ -180,13 +201,7 @@ impl Amount {
 /// The wire form of MAPI 1.6 with all fraction digits: `10.42`, `10.00`, for JPY `10`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exponent = self.currency.exponent();
-        if exponent == 0 {
-            return write!(f, "{}", self.minor);
-        }
-        let unit = 10_i64.pow(exponent);
-        let (whole, fraction) = (self.minor / unit, self.minor % unit);
-        write!(f, "{whole}.{fraction:0width$}", width = exponent as usize)
+        f.write_str(&self.currency.decimal(self.minor))
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Refusal {
     UnknownKeySet,
     #[error("PIN_BLOCK_FORMAT_NOT_ALLOWED")]
     PinNotAllowed,
+    #[error("DAY_CLOSE_REQUEST_DIFFERS")]
+    DayCloseDiffers,
     #[error("ORDER_NOT_FOUND")]
     OrderNotFound,
     #[error("WRONG_ORDER_STATE")]
@@ -112,6 +114,7 @@ impl Refusal {
             Self::ReaderExhausted => 34,
             Self::UnknownKeySet => 35,
             Self::PinNotAllowed => 36,
+            Self::DayCloseDiffers => 37,
             Self::OrderNotFound => 101,
             Self::WrongOrderState => 102,
             Self::AmountExceeded => 103,

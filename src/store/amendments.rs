@@ -19,10 +19,13 @@ const OF_ORDER: &str = "\
            updated_at, version \
     FROM amendments WHERE order_id = $1 ORDER BY id";
 
-/// Of two that have seen the same order only one gets here first.
+/// Of two that have seen the same order only one gets here first. Its gate must be open, and, where
+/// the day counts, still in the day that was looked at.
 const TAKE_ORDER: &str = "\
     UPDATE orders SET version = version + 1, last_amendment_id = $3 \
-    WHERE id = $1 AND version = $2";
+    WHERE id = $1 AND version = $2 \
+      AND EXISTS (SELECT 1 FROM gates WHERE endpoint_id = orders.endpoint_id \
+                  AND closing_id IS NULL AND ($4 IS NULL OR day = $4))";
 const INSERT: &str = "\
     INSERT INTO amendments (id, order_id, kind, status, amount_minor, serial, comment, outcome, \
            created_at, updated_at, version) \
@@ -69,9 +72,9 @@ const TAKE_OVER_JOB: &str = "\
       AND ($3 IS NULL OR EXISTS (SELECT 1 FROM readers WHERE id = $3 AND last_counter = $4)) \
     RETURNING claims";
 const IS_POSTED: &str = "\
-    SELECT COUNT(*) FROM ledger AS l JOIN gates AS g \
-      ON g.endpoint_id = l.endpoint_id AND g.day = l.day \
-    WHERE l.endpoint_id = $1 AND l.transaction_id = $2 AND l.movement IN ('sale', 'capture')";
+    SELECT COUNT(*) FROM ledger \
+    WHERE endpoint_id = $1 AND day = $2 AND transaction_id = $3 \
+      AND movement IN ('sale', 'capture')";
 
 /// A reader's message, by its counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,19 +103,26 @@ impl Store {
         rows.into_iter().map(|row| amendment_from(row, order)).collect()
     }
 
-    /// Saves a new amendment and its job, if the order is still as it was read. `false` when
-    /// somebody else has added one meanwhile.
+    /// Saves a new amendment and its job, if the order is still as it was read, its gate is open
+    /// and, where a day is given, still in that day. `false` otherwise.
     ///
     /// # Errors
     /// When the database cannot be written. If it went away at the very moment of the commit,
     /// nobody knows whether the amendment was saved; the order then tells.
-    pub async fn open_amendment(&self, order: &Order, change: &Change) -> Result<bool, StoreError> {
+    pub async fn open_amendment(
+        &self,
+        order: &Order,
+        change: &Change,
+        day: Option<i64>,
+    ) -> Result<bool, StoreError> {
         let Change { amendment, next } = change;
         let planned = next.ok_or_else(|| corrupt("plan"))?;
         let (step, round) = planned.step.name_and_round();
         let (id, order_id) = (amendment.id.0, order.id.0);
         let statements = vec![
-            sql(TAKE_ORDER).bind(order_id).bind(order.version).bind(id),
+            // Whoever shuts the gate waits for us, or we for them.
+            sql(HOLD_GATE).bind(order.endpoint.0),
+            sql(TAKE_ORDER).bind(order_id).bind(order.version).bind(id).bind(day),
             sql(INSERT)
                 .bind(id)
                 .bind(order_id)
@@ -219,16 +229,17 @@ impl Store {
         Ok(claims.transpose()?.map(|claims| JobRef { id, claims }))
     }
 
-    /// Whether what this transaction took stands in the books of the endpoint's open day.
+    /// Whether what this transaction took stands in the books of this day.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn is_posted_today(
+    pub async fn is_posted_on(
         &self,
         endpoint: EndpointId,
+        day: i64,
         transaction: i64,
     ) -> Result<bool, StoreError> {
-        let row = self.row(sql(IS_POSTED).bind(endpoint.0).bind(transaction)).await?;
+        let row = self.row(sql(IS_POSTED).bind(endpoint.0).bind(day).bind(transaction)).await?;
         Ok(row.ok_or_else(|| corrupt("count"))?.int()? > 0)
     }
 }

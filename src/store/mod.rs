@@ -9,6 +9,7 @@ mod amendments;
 mod batch;
 mod card_keys;
 mod connection;
+mod day_closes;
 mod jobs;
 mod judge;
 mod leases;
@@ -34,6 +35,7 @@ mod writer;
 
 pub use amendments::{AmendmentAdvance, CounterMark};
 pub use card_keys::StoredCardKey;
+pub use day_closes::Gate;
 pub use jobs::Job;
 pub use notices::{DueNotice, NoticeState};
 pub use opening::Commits;

@@ -2,7 +2,7 @@
 
 use super::sql::sql;
 use super::{Store, StoreError};
-use crate::payment::ids::{AmendmentId, NoticeId, OrderId, SerialNumber};
+use crate::payment::ids::{AmendmentId, DayCloseId, NoticeId, OrderId, SerialNumber};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -78,6 +78,14 @@ impl Store {
     /// When a new block is due and the database does not give one.
     pub async fn next_amendment_id(&self) -> Result<AmendmentId, StoreError> {
         self.order_ids.next(self).await.map(AmendmentId)
+    }
+
+    /// A fresh batch number for the close of a day.
+    ///
+    /// # Errors
+    /// When a new block is due and the database does not give one.
+    pub async fn next_day_close_id(&self) -> Result<DayCloseId, StoreError> {
+        self.order_ids.next(self).await.map(DayCloseId)
     }
 
     /// A fresh notice id.

@@ -4,6 +4,7 @@
 use super::sql::{Row, Statement, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
+use crate::payment::day::BusinessDay;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::merchant::{Endpoint, Fee, Terms};
 use crate::payment::money::Currency;
@@ -33,7 +34,7 @@ const ENDPOINT: &str = "\
     SELECT id, merchant_id, group_id, currency, enabled, strict_validation, sandbox, \
            callback_url, amount_least_minor, amount_most_minor, terminal_id, descriptor, \
            partial_capture, partial_reversal, multi_capture, hold_days, fee_basis_points, \
-           fee_fixed_minor \
+           fee_fixed_minor, time_zone, close_at \
     FROM endpoints WHERE id = $1";
 const GROUP_OWNER: &str = "SELECT merchant_id FROM endpoint_groups WHERE id = $1";
 const KEY_SET: &str = "SELECT id, prefix, base_key_sealed FROM key_sets WHERE id = $1";
@@ -55,13 +56,14 @@ const INSERT_ENDPOINT: &str = "\
     INSERT INTO endpoints (id, merchant_id, group_id, currency, enabled, strict_validation, \
            sandbox, callback_url, amount_least_minor, amount_most_minor, terminal_id, \
            descriptor, partial_capture, partial_reversal, multi_capture, hold_days, \
-           fee_basis_points, fee_fixed_minor) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
-const INSERT_GATE: &str = "INSERT INTO gates (endpoint_id, day) VALUES ($1, 1)";
+           fee_basis_points, fee_fixed_minor, time_zone, close_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+           $19, $20)";
+const INSERT_GATE: &str = "INSERT INTO gates (endpoint_id, day, opened_at) VALUES ($1, 1, $2)";
 const UPDATE_ENDPOINT: &str = "\
     UPDATE endpoints SET enabled = $2, strict_validation = $3, callback_url = $4, \
            partial_capture = $5, partial_reversal = $6, multi_capture = $7, hold_days = $8, \
-           fee_basis_points = $9, fee_fixed_minor = $10 \
+           fee_basis_points = $9, fee_fixed_minor = $10, time_zone = $11, close_at = $12 \
     WHERE id = $1";
 const INSERT_KEY_SET: &str =
     "INSERT INTO key_sets (id, prefix, base_key_sealed) VALUES ($1, $2, $3)";
@@ -166,11 +168,11 @@ impl Store {
         self.change(vec![statement]).await.map(drop)
     }
 
-    /// Adds an endpoint.
+    /// Adds an endpoint and its gate, whose first day begins now.
     ///
     /// # Errors
     /// When it is there already or the database cannot be written.
-    pub async fn add_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+    pub async fn add_endpoint(&self, endpoint: &Endpoint, now: Millis) -> Result<(), StoreError> {
         let statement = sql(INSERT_ENDPOINT)
             .bind(endpoint.id.0)
             .bind(endpoint.merchant.0)
@@ -184,7 +186,7 @@ impl Store {
             .bind(endpoint.amount_limits_minor.1)
             .bind(endpoint.terminal_id.as_str())
             .bind(endpoint.descriptor.as_str());
-        let gate = sql(INSERT_GATE).bind(endpoint.id.0);
+        let gate = sql(INSERT_GATE).bind(endpoint.id.0).bind(now);
         self.change(vec![bind_terms(statement, &endpoint.terms), gate]).await.map(drop)
     }
 
@@ -262,6 +264,8 @@ fn bind_terms(statement: Statement, terms: &Terms) -> Statement {
         .bind(i64::from(terms.hold_days))
         .bind(i64::from(terms.fee.basis_points))
         .bind(i64::from(terms.fee.fixed_minor))
+        .bind(terms.day.time_zone.name())
+        .bind(terms.day.close_at.map(i64::from))
 }
 
 fn endpoint_from(mut row: Row) -> Result<Endpoint, StoreError> {
@@ -283,6 +287,15 @@ fn endpoint_from(mut row: Row) -> Result<Endpoint, StoreError> {
             multi_capture: row.flag()?,
             hold_days: small(&mut row)?,
             fee: Fee { basis_points: small(&mut row)?, fixed_minor: small(&mut row)? },
+            day: BusinessDay {
+                time_zone: row.text()?.parse().map_err(|_| corrupt("time zone"))?,
+                close_at: match row.optional_int()? {
+                    Some(minutes) => {
+                        Some(u32::try_from(minutes).map_err(|_| corrupt("closing time"))?)
+                    }
+                    None => None,
+                },
+            },
         },
     })
 }

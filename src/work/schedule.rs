@@ -8,6 +8,9 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 /// Every minute, at its first second.
 const EACH_MINUTE: &str = "0 * * * * *";
 
+/// Often enough that a gate is not shut longer than need be.
+const EACH_FEW_SECONDS: &str = "*/5 * * * * *";
+
 /// Starts the schedule; it ticks until the scheduler is shut down. `tidy_metrics` merges the
 /// samples that the recorder has gathered, which would otherwise pile up until somebody asks.
 ///
@@ -20,6 +23,18 @@ pub async fn start(
     let scheduler = JobScheduler::new().await?;
     let upkeep = Job::new(EACH_MINUTE, move |_, _| tidy_metrics())?;
     scheduler.add(upkeep).await?;
+    let closer = Arc::clone(gateway);
+    let close_days = Job::new_async(EACH_FEW_SECONDS, move |_, _| {
+        let gateway = Arc::clone(&closer);
+        Box::pin(async move {
+            match gateway.close_due_days().await {
+                Ok(0) => {}
+                Ok(count) => tracing::debug!(count, "went on with closing days"),
+                Err(failure) => tracing::warn!(%failure, "cannot close days now"),
+            }
+        })
+    })?;
+    scheduler.add(close_days).await?;
     let gateway = Arc::clone(gateway);
     let sweep = Job::new_async(EACH_MINUTE, move |_, _| {
         let gateway = Arc::clone(&gateway);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use tillgate::acquirer::{self, Acquirer, CardForHost, Fault, Reference};
+use tillgate::acquirer::{self, Acquirer, CardForHost, Fault, Reference, Settlement};
 use tillgate::payment::chip::Completion;
 use tillgate::payment::host::{Authorisation, HostAnswer, Inquiry};
 use tillgate::payment::ids::OrderId;
@@ -143,6 +143,10 @@ impl Acquirer for RemoteHost {
     }
 
     async fn refund(&self, _reference: &Reference) -> Result<Authorisation, Fault> {
+        Err(sales_only())
+    }
+
+    async fn settle(&self, _settlement: &Settlement) -> Result<String, Fault> {
         Err(sales_only())
     }
 

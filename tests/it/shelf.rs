@@ -48,7 +48,7 @@ impl Shelf {
             control_key_sealed: vec![0, 255, 7],
         };
         self.first.add_merchant(&merchant, 1).await.unwrap();
-        self.first.add_endpoint(&endpoint()).await.unwrap();
+        self.first.add_endpoint(&endpoint(), 1).await.unwrap();
         let set = KeySetRecord { id: KeySetId(1), prefix: [1, 2, 3], base_key_sealed: vec![9; 40] };
         self.first.add_key_set(&set).await.unwrap();
         for id in 1..=8 {

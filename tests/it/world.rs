@@ -308,6 +308,16 @@ impl World {
         sums.await.into_iter().map(|(movement, sum)| (name(movement), sum)).collect()
     }
 
+    /// What an account got less what it gave, in minor units.
+    pub async fn account(&self, name: &str) -> i64 {
+        let got = "SELECT credit, CAST(SUM(amount_minor) AS BIGINT) FROM ledger GROUP BY credit";
+        let gave = "SELECT debit, CAST(SUM(amount_minor) AS BIGINT) FROM ledger GROUP BY debit";
+        let of = |rows: Vec<(String, i64)>| {
+            rows.into_iter().find(|(known, _)| known == name).map_or(0, |(_, sum)| sum)
+        };
+        of(self.database.numbers(got).await) - of(self.database.numbers(gave).await)
+    }
+
     /// The callbacks that the built-in inbox received, oldest first: their queries.
     pub async fn callbacks(&self) -> Vec<BTreeMap<String, String>> {
         let answer = Answer::of(self.http.get(self.url("/sandbox/callbacks"))).await;

@@ -54,7 +54,7 @@ pub(super) async fn register(store: &Store, readers: u32, now: i64) -> anyhow::R
     let merchant = MerchantRecord { id: MERCHANT, login, control_key_sealed: no_key.clone() };
     store.add_merchant(&merchant, now).await?;
     store.add_group(GROUP, MERCHANT).await?;
-    store.add_endpoint(&endpoint()?).await?;
+    store.add_endpoint(&endpoint()?, 0).await?;
     let key_set = KeySetRecord { id: KEY_SET, prefix: KEY_SET_PREFIX, base_key_sealed: no_key };
     store.add_key_set(&key_set).await?;
     for number in 1..=readers {

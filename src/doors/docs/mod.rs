@@ -32,6 +32,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         mapi::status,
         mapi::status_of_group,
         mapi::capture,
+        mapi::close_day,
         mapi::give_back,
         mapi::void,
         sandbox::swipe,

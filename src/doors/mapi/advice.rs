@@ -1,10 +1,10 @@
 //! `emv-advice` and `add-signature`: what the till sends after the acquirer approved (MAPI 3.5,
 //! 3.6).
 
-use super::auth::{Signed, Unsigned, authenticate};
+use super::auth::Signed;
 use super::form::Form;
 use super::status::read_order_id;
-use super::{Mapi, NO_SERIAL, echoed_name, fail, read_form, reply};
+use super::{Mapi, echoed_name, fail, read_form, reply, signed_by};
 use crate::crypto::sign::control_matches;
 use crate::doors::http::{BodyError, bad_request, read_body};
 use crate::gateway::{Accepted, Failure, TillMessage};
@@ -95,7 +95,7 @@ pub(crate) async fn emv_advice(
         Ok(form) => form,
         Err(answer) => return answer,
     };
-    let signed = match signed(&mapi, &request, &form, EndpointId(*path)).await {
+    let signed = match signed_by(&mapi, &request, &form, EndpointId(*path)).await {
         Ok(signed) => signed,
         Err(answer) => return answer,
     };
@@ -138,7 +138,7 @@ pub(crate) async fn add_signature(
         Err(error) => return error.answer(),
     };
     // Of a body that is no form only the header is signed; the digest binds the body.
-    let signed = match signed(&mapi, &request, &Form::empty(), EndpointId(endpoint)).await {
+    let signed = match signed_by(&mapi, &request, &Form::empty(), EndpointId(endpoint)).await {
         Ok(signed) => signed,
         Err(answer) => return answer,
     };
@@ -169,19 +169,6 @@ fn check_drawing(text: &str, digest: &str) -> Result<(), Refusal> {
     match drawing.width > 0.0 && drawing.height > 0.0 && !drawing.glyphs.is_empty() {
         true => Ok(()),
         false => Err(Refusal::invalid("body", "an empty drawing")),
-    }
-}
-
-async fn signed(
-    mapi: &Mapi,
-    request: &HttpRequest,
-    form: &Form,
-    endpoint: EndpointId,
-) -> Result<Signed, HttpResponse> {
-    match authenticate(&mapi.gateway, &mapi.base_urls, request, form, endpoint).await {
-        Ok(signed) => Ok(signed),
-        Err(Unsigned::Failure(failure)) => Err(reply::failed(&failure, NO_SERIAL, None, request)),
-        Err(reason) => Err(reply::forbidden(&reason)),
     }
 }
 

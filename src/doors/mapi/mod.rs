@@ -5,6 +5,7 @@
 //! | `POST /mapi/v1/sale/{endpoint}`, `…/preauth/…` | OAuth 1.0a, HMAC-SHA1 | `async-response` |
 //! | `POST /mapi/v1/emv-advice/{endpoint}` | the same | `async-response` |
 //! | `POST /mapi/v1/add-signature/{endpoint}/{order}/{sha1}` | the same | `async-response` |
+//! | `POST /api/v2/close-day/{endpoint}` | the same | `close-day-response` |
 //! | `POST /api/v2/status/{endpoint}`, `…/group/{group}` | SHA-1 `control` | `status-response` |
 //! | `POST /api/v2/capture`, `return`, `void` likewise | SHA-1 `control` | `async-response` |
 //!
@@ -17,6 +18,7 @@ mod advice;
 mod amend;
 mod auth;
 pub mod callback;
+mod close_day;
 mod control;
 mod form;
 mod reply;
@@ -27,6 +29,7 @@ mod strict;
 pub(crate) use advice::*;
 pub(crate) use amend::*;
 pub use auth::Unsigned;
+pub(crate) use close_day::*;
 pub use form::{Form, Malformed};
 pub use sale::{SaleForm, signed_fields};
 pub use status::StatusForm;
@@ -38,7 +41,7 @@ use crate::payment::order::Kind;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use auth::authenticate;
+use auth::{Signed, authenticate};
 use std::sync::Arc;
 
 /// What the handlers need.
@@ -68,6 +71,7 @@ fn routes(config: &mut ServiceConfig) {
             web::resource("/api/v2/status/group/{group}").route(web::post().to(status_of_group)),
         )
         .service(web::resource("/api/v2/status/{endpoint}").route(web::post().to(status)));
+    config.service(web::resource("/api/v2/close-day/{endpoint}").route(web::post().to(close_day)));
     // For void the documents know a second path to the group.
     let void_in_group = ["/api/v2/void/group/{group}", "/api/v2/void/void/{group}"];
     config
@@ -193,13 +197,9 @@ async fn take_order(
         Ok(form) => form,
         Err(answer) => return answer,
     };
-    let signed = authenticate(&mapi.gateway, &mapi.base_urls, request, &form, endpoint).await;
-    let signed = match signed {
+    let signed = match signed_by(mapi, request, &form, endpoint).await {
         Ok(signed) => signed,
-        Err(Unsigned::Failure(failure)) => {
-            return reply::failed(&failure, NO_SERIAL, None, request);
-        }
-        Err(reason) => return reply::forbidden(&reason),
+        Err(answer) => return answer,
     };
     let intent = SaleForm::read(&form, signed.endpoint.strict_validation).and_then(|sale| {
         let digest = mapi.gateway.request_digest(kind, signed_fields(&form));
@@ -217,6 +217,20 @@ async fn take_order(
             reply::accepted(name, accepted).answer(request)
         }
         Err(failure) => fail(mapi, &failure, client_orderid, request),
+    }
+}
+
+/// Who signed a request, or the answer to one that nobody signed.
+async fn signed_by(
+    mapi: &Mapi,
+    request: &HttpRequest,
+    form: &Form,
+    endpoint: EndpointId,
+) -> Result<Signed, HttpResponse> {
+    match authenticate(&mapi.gateway, &mapi.base_urls, request, form, endpoint).await {
+        Ok(signed) => Ok(signed),
+        Err(Unsigned::Failure(failure)) => Err(reply::failed(&failure, NO_SERIAL, None, request)),
+        Err(reason) => Err(reply::forbidden(&reason)),
     }
 }
 

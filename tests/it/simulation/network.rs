@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tillgate::acquirer::{self, Acquirer, CardForHost, Reference};
+use tillgate::acquirer::{self, Acquirer, CardForHost, Reference, Settlement};
 use tillgate::payment::Millis;
 use tillgate::payment::chip::Completion;
 use tillgate::payment::host::{Authorisation, Inquiry};
@@ -247,6 +247,10 @@ impl Acquirer for Network {
     }
 
     async fn refund(&self, _reference: &Reference) -> Result<Authorisation, acquirer::Fault> {
+        Err(sales_only())
+    }
+
+    async fn settle(&self, _settlement: &Settlement) -> Result<String, acquirer::Fault> {
         Err(sales_only())
     }
 
