@@ -13,14 +13,14 @@ CREATE TABLE day_closes (
     id BIGINT PRIMARY KEY,
     endpoint_id BIGINT NOT NULL,
     request_id TEXT NOT NULL,
-    -- What the caller counted, as far as it said so; JSON.
+    -- What the caller counted, as far as it said so.
     claimed TEXT NOT NULL,
     day BIGINT NOT NULL,
     -- The calendar date in the gate's zone.
     close_date TEXT NOT NULL,
     serial BIGINT NOT NULL,
     state TEXT NOT NULL,
-    -- What the ledger says, once the day is over; JSON.
+    -- What the ledger says, once the day is over.
     totals TEXT,
     -- The acquirer's word (ISO 8583 field 39).
     response_code TEXT,

@@ -3,6 +3,7 @@
 use crate::acquirer::Acquirer;
 use crate::acquirer::unplugged::Unplugged;
 use crate::clock::{Clock, Entropy};
+use crate::doors::admin::{self, Admin};
 use crate::doors::docs::Docs;
 use crate::doors::mapi::{self, Mapi};
 use crate::doors::ops::{self, Ops};
@@ -114,6 +115,10 @@ impl App {
                 base_urls: settings.public_base_urls.clone().into(),
             },
             ops: Ops { gateway: Arc::clone(&gateway), metrics },
+            admin: Admin {
+                gateway: Arc::clone(&gateway),
+                token: settings.admin_token.as_deref().map(Arc::from),
+            },
             entropy: start.entropy.clone(),
             docs: Docs { sandbox: sandbox.is_some() },
             sandbox,
@@ -209,6 +214,7 @@ struct Doors {
     mapi: Mapi,
     entropy: Entropy,
     ops: Ops,
+    admin: Admin,
     docs: Docs,
     sandbox: Option<Sandbox>,
     extra: fn(&mut ServiceConfig),
@@ -224,8 +230,10 @@ fn serve(listener: TcpListener, doors: Doors) -> anyhow::Result<ServerHandle> {
             .app_data(web::Data::new(doors.mapi))
             .app_data(web::Data::new(doors.ops))
             .app_data(web::Data::new(doors.docs))
+            .app_data(web::Data::new(doors.admin))
             .configure(mapi::configure)
             .configure(ops::configure)
+            .configure(admin::configure)
             .configure(docs::configure)
             .configure(|config| {
                 if let Some(sandbox) = doors.sandbox {

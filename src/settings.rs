@@ -17,6 +17,11 @@ pub const DEFAULTS: &str = include_str!("settings.toml");
 /// A cardholder waits at the till meanwhile.
 const ACQUIRER_TIMEOUT_MAX_MS: u64 = 45_000;
 
+/// Shorter tokens could be guessed.
+const ADMIN_TOKEN_MIN: usize = 32;
+/// In `tillgate dev`, which only this machine reaches.
+const DEV_ADMIN_TOKEN: &str = "sandbox";
+
 /// The options as they are written.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +37,7 @@ struct Written {
     allow_private_callbacks: bool,
     jobs_at_once: usize,
     callbacks_at_once: usize,
+    admin_token: String,
     log: String,
     log_format: String,
 }
@@ -50,6 +56,8 @@ pub struct Settings {
     pub allow_private_callbacks: bool,
     pub jobs_at_once: usize,
     pub callbacks_at_once: usize,
+    /// What operators prove themselves with; none shuts their door.
+    pub admin_token: Option<String>,
     pub log: LogSettings,
 }
 
@@ -114,6 +122,7 @@ impl Settings {
             allow_private_callbacks: true,
             jobs_at_once: 1024,
             callbacks_at_once: 4096,
+            admin_token: Some(DEV_ADMIN_TOKEN.to_owned()),
             log: LogSettings::default(),
         }
     }
@@ -151,6 +160,11 @@ impl Written {
         if self.jobs_at_once == 0 || self.callbacks_at_once == 0 {
             note("jobs_at_once, callbacks_at_once: at least 1".to_owned());
         }
+        if (1..ADMIN_TOKEN_MIN).contains(&self.admin_token.len()) {
+            note(format!(
+                "admin_token: at least {ADMIN_TOKEN_MIN} characters (`openssl rand -hex 32`)"
+            ));
+        }
         if !matches!(self.log_format.as_str(), "text" | "json") {
             note("log_format: text or json".to_owned());
         }
@@ -176,6 +190,7 @@ impl Written {
             allow_private_callbacks: self.allow_private_callbacks,
             jobs_at_once: self.jobs_at_once,
             callbacks_at_once: self.callbacks_at_once,
+            admin_token: Some(self.admin_token).filter(|token| !token.is_empty()),
             log: LogSettings { filter: self.log, json: self.log_format == "json" },
         })
     }

@@ -3,8 +3,9 @@
 use crate::clock::{Clock, Entropy};
 use crate::crypto::oauth::authorize;
 use crate::crypto::oauth_header::Header;
-use crate::crypto::sign::status_control;
+use crate::crypto::sign::{amend_control, status_control};
 use crate::payment::SECOND;
+use crate::payment::money::Amount;
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +23,38 @@ pub(super) fn http_client() -> anyhow::Result<reqwest::Client> {
 
 /// The pairs of an answer.
 pub(super) type Pairs = BTreeMap<String, String>;
+
+/// Who the merchant is, for commands that play it.
+#[derive(clap::Args)]
+pub(super) struct MerchantArguments {
+    /// Where the gateway listens
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The end point's id
+    #[arg(long)]
+    pub endpoint: String,
+    /// The merchant's login
+    #[arg(long)]
+    pub login: String,
+    /// The merchant's control key
+    #[arg(long, env = "TILLGATE_CONTROL_KEY", hide_env_values = true)]
+    pub control_key: String,
+}
+
+impl MerchantArguments {
+    /// The merchant, ready to send.
+    pub(super) fn client(self) -> anyhow::Result<MerchantClient> {
+        Ok(MerchantClient {
+            http: http_client()?,
+            base_url: self.url,
+            endpoint: self.endpoint,
+            login: self.login,
+            control_key: self.control_key,
+            clock: Clock::system(),
+            entropy: Entropy::system()?,
+        })
+    }
+}
 
 /// A merchant with its credentials.
 pub(super) struct MerchantClient {
@@ -47,6 +80,32 @@ impl MerchantClient {
         let authorization = authorize(&header, &self.control_key, "POST", &url, form)?;
         let request = self.http.post(&url).header("Authorization", authorization).form(form);
         read_pairs(&url, request).await
+    }
+
+    /// Sends a capture, a return or a void with its control; answers the pairs of the answer.
+    pub(super) async fn amend(
+        &self,
+        command: &str,
+        client_orderid: &str,
+        order: &str,
+        amount: Option<Amount>,
+    ) -> anyhow::Result<Pairs> {
+        let url = self.url(&format!("/api/v2/{command}"));
+        let signed = amount.filter(|_| command != "void");
+        let control = amend_control(&self.login, client_orderid, order, signed, &self.control_key);
+        let decimal = amount.map(|amount| amount.to_string());
+        let mut form = vec![
+            ("login", self.login.as_str()),
+            ("client_orderid", client_orderid),
+            ("orderid", order),
+            ("comment", "from the command line"),
+            ("control", control.as_str()),
+        ];
+        if let (Some(amount), Some(decimal)) = (amount, &decimal) {
+            form.push(("amount", decimal));
+            form.push(("currency", amount.currency().alpha()));
+        }
+        read_pairs(&url, self.http.post(&url).form(&form)).await
     }
 
     /// Asks for the status of an order.

@@ -1,11 +1,15 @@
 //! The commands, one file each.
 
+mod amend;
 mod bench;
 mod client;
+mod close_day;
 mod dev;
 mod health;
 mod migrate;
 mod openapi;
+mod operator;
+mod reconcile;
 mod sale;
 mod serve;
 mod swipe;
@@ -36,8 +40,20 @@ enum Command {
     Openapi,
     /// Make a complete signed sale with a virtual reader, and print each step
     Sale(sale::SaleArguments),
+    /// Take what a preauthorisation holds, or a part of it
+    Capture(amend::AmendArguments),
+    /// Release what is held, or give back what was taken, or a part of it
+    Return(amend::AmendArguments),
+    /// Undo a sale or a capture before its business day is closed
+    Void(amend::AmendArguments),
+    /// End the business day of an end point's gate
+    CloseDay(close_day::CloseDayArguments),
     /// Hold a card to a virtual reader and print what it hands to the app
     Swipe(swipe::SwipeArguments),
+    /// Look at gates, open them, decide unknown outcomes, fetch settlement files
+    Operator(operator::OperatorArguments),
+    /// Hold the acquirer's file against a settlement file; exits with 1 if anything differs
+    Reconcile(reconcile::ReconcileArguments),
     /// Ask a running gateway whether it is ready; exits with 1 if not
     Health(health::HealthArguments),
     /// Measure this machine: sales, callbacks and status against a bare form handler
@@ -74,7 +90,13 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Openapi => openapi::run(),
         Command::Sale(arguments) => sale::run(arguments).await,
+        Command::Capture(arguments) => amend::run("capture", arguments).await,
+        Command::Return(arguments) => amend::run("return", arguments).await,
+        Command::Void(arguments) => amend::run("void", arguments).await,
+        Command::CloseDay(arguments) => close_day::run(arguments).await,
         Command::Swipe(arguments) => swipe::run(arguments).await,
+        Command::Operator(arguments) => operator::run(arguments).await,
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Health(arguments) => health::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::BenchGateway(arguments) => bench::run_gateway(arguments).await,

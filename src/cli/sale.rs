@@ -1,9 +1,9 @@
 //! `tillgate sale`: what a mobile app does, step by step: read a card, sign and send the sale,
 //! ask for the status until it is final.
 
-use super::client::{MerchantClient, Pairs, http_client};
-use super::swipe::{CardArguments, hold_card};
-use crate::clock::{Clock, Entropy};
+use super::client::{MerchantArguments, MerchantClient, Pairs};
+use super::swipe::{CardArguments, complete_chip, hold_card};
+use crate::payment::chip::needs_signature;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::io::Write;
@@ -15,20 +15,13 @@ const POLLS_MAX: usize = 120;
 /// The first questions come faster, since the sandbox answers in milliseconds.
 const FIRST_POLL: Duration = Duration::from_millis(100);
 
+/// The stage at which the chip is asked.
+const VALIDATING: &str = "sale_emv_validating";
+
 #[derive(Args)]
 pub(super) struct SaleArguments {
-    /// Where the sandbox listens
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// The end point's id
-    #[arg(long)]
-    endpoint: String,
-    /// The merchant's login
-    #[arg(long)]
-    login: String,
-    /// The merchant's control key
-    #[arg(long, env = "TILLGATE_CONTROL_KEY", hide_env_values = true)]
-    control_key: String,
+    #[command(flatten)]
+    merchant: MerchantArguments,
     /// The serial of the virtual reader
     #[arg(long)]
     reader: String,
@@ -46,20 +39,11 @@ pub(super) struct SaleArguments {
 }
 
 pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
-    let entropy = Entropy::system()?;
+    let base_url = arguments.merchant.url.clone();
+    let merchant = arguments.merchant.client()?;
     let client_orderid =
-        arguments.order.clone().unwrap_or_else(|| format!("cli-{}", entropy.uuid()));
-    let merchant = MerchantClient {
-        http: http_client()?,
-        base_url: arguments.url.clone(),
-        endpoint: arguments.endpoint.clone(),
-        login: arguments.login.clone(),
-        control_key: arguments.control_key.clone(),
-        clock: Clock::system(),
-        entropy,
-    };
-    let swiped =
-        hold_card(&merchant.http, &arguments.url, &arguments.reader, &arguments.card).await?;
+        arguments.order.clone().unwrap_or_else(|| format!("cli-{}", merchant.entropy.uuid()));
+    let swiped = hold_card(&merchant.http, &base_url, &arguments.reader, &arguments.card).await?;
     say(&format!("1. card read       reader {}, KSN {}", arguments.reader, swiped.ksn))?;
 
     let mut form = vec![
@@ -87,14 +71,47 @@ pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
     };
     say(&format!("2. sale accepted   order {order}, your name for it {client_orderid}"))?;
 
-    let answer = poll(&merchant, &client_orderid, order).await?;
+    let mut answer = poll(&merchant, &client_orderid, order).await?;
+    if answer.get("order-stage").is_some_and(|stage| stage == VALIDATING) {
+        complete(&merchant, &arguments.reader, &arguments.card, order, &answer).await?;
+        answer = poll(&merchant, &client_orderid, order).await?;
+    }
     let status = answer.get("status").map_or("?", String::as_str);
     let stage = answer.get("order-stage").map_or("?", String::as_str);
     say(&format!("3. final status    {status} ({stage}){}", details(&answer)))?;
+    let cvm = answer.get("emv-cvm-9f34").map(String::as_str);
+    if status == "approved" && arguments.card.entry_mode.is_chip() && needs_signature(cvm) {
+        say("   receipt         the card holder signs")?;
+    }
     Ok(())
 }
 
-async fn poll(
+/// The chip hears its issuer, and what it says to that goes to the gateway.
+async fn complete(
+    merchant: &MerchantClient,
+    reader: &str,
+    card: &CardArguments,
+    order: &str,
+    answer: &Pairs,
+) -> anyhow::Result<()> {
+    let get = |name| answer.get(name).map(String::as_str).unwrap_or_default();
+    let issuer = (get("auth-response-code"), get("emv-issuer-response"));
+    let completed = complete_chip(&merchant.http, &merchant.base_url, reader, card, issuer).await?;
+    let form = [
+        ("orderid", order),
+        ("client_orderid", "dummy"),
+        ("login", merchant.login.as_str()),
+        ("encrypted-type", completed.encrypted_type.as_str()),
+        ("encrypted-data", completed.encrypted_data.as_str()),
+    ];
+    let advised = merchant.post_signed("/mapi/v1/emv-advice", &form).await?;
+    if !is_accepted(&advised) {
+        bail!("the chip's last word was refused: {}", reason(&advised));
+    }
+    say(&format!("   chip            the issuer said {}, the chip's answer is sent", issuer.0))
+}
+
+pub(super) async fn poll(
     merchant: &MerchantClient,
     client_orderid: &str,
     order: &str,
@@ -104,7 +121,8 @@ async fn poll(
         tokio::time::sleep(if poll == 0 { FIRST_POLL } else { POLL_INTERVAL }).await;
         let answer = merchant.status(client_orderid, order).await?;
         let status = answer.get("status").context("the answer to status has no status")?;
-        if !matches!(status.as_str(), "processing" | "unknown") {
+        let validating = answer.get("order-stage").is_some_and(|stage| stage == VALIDATING);
+        if validating || !matches!(status.as_str(), "processing" | "unknown") {
             return Ok(answer);
         }
         if !told_waiting {
@@ -115,23 +133,23 @@ async fn poll(
     bail!("the order is not final after two minutes; ask for its status later")
 }
 
-fn is_accepted(answer: &Pairs) -> bool {
+pub(super) fn is_accepted(answer: &Pairs) -> bool {
     answer.get("type").is_some_and(|kind| kind == "async-response")
 }
 
-fn reason(answer: &Pairs) -> String {
+pub(super) fn reason(answer: &Pairs) -> String {
     let get = |name| answer.get(name).map_or("?", String::as_str);
     format!("{} {}", get("error-code"), get("error-message"))
 }
 
-fn details(answer: &Pairs) -> String {
+pub(super) fn details(answer: &Pairs) -> String {
     match (answer.get("approval-code"), answer.get("processor-rrn")) {
         (Some(code), Some(rrn)) => format!(", approval code {code}, RRN {rrn}"),
         _ => format!(", {}", reason(answer)),
     }
 }
 
-fn say(line: &str) -> anyhow::Result<()> {
+pub(super) fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()?;

@@ -16,6 +16,13 @@ pub(super) enum EntryModeArgument {
     Fallback,
 }
 
+impl EntryModeArgument {
+    /// Whether a chip says how its holder was recognised.
+    pub(super) fn is_chip(self) -> bool {
+        matches!(self, Self::Insert | Self::Tap)
+    }
+}
+
 #[derive(Args, Clone, Serialize)]
 pub(super) struct CardArguments {
     /// Amount in highest units, for example 10.42
@@ -74,9 +81,36 @@ pub(super) async fn hold_card(
     reader: &str,
     card: &CardArguments,
 ) -> anyhow::Result<Swiped> {
+    ask_reader(http, base_url, reader, "swipe", card).await
+}
+
+/// Lets the chip in a virtual reader have the last word, after its issuer's response code and data.
+pub(super) async fn complete_chip(
+    http: &reqwest::Client,
+    base_url: &str,
+    reader: &str,
+    card: &CardArguments,
+    issuer: (&str, &str),
+) -> anyhow::Result<Swiped> {
+    let request = serde_json::json!({
+        "amount": card.amount,
+        "currency": card.currency,
+        "auth_response_code": issuer.0,
+        "emv_issuer_response": issuer.1,
+    });
+    ask_reader(http, base_url, reader, "complete", &request).await
+}
+
+async fn ask_reader(
+    http: &reqwest::Client,
+    base_url: &str,
+    reader: &str,
+    what: &str,
+    request: &impl Serialize,
+) -> anyhow::Result<Swiped> {
     let base_url = base_url.trim_end_matches('/');
-    let url = format!("{base_url}/sandbox/readers/{reader}/swipe");
-    let answer = http.post(&url).json(card).send().await;
+    let url = format!("{base_url}/sandbox/readers/{reader}/{what}");
+    let answer = http.post(&url).json(request).send().await;
     let answer = answer.with_context(|| {
         format!("{base_url} does not answer; is `tillgate dev` running, and on this port?")
     })?;

@@ -24,6 +24,12 @@ pub fn control_matches(expected: &str, given: &str) -> bool {
     expected.as_bytes().ct_eq(given.as_bytes()).into()
 }
 
+/// Whether a given secret is the expected one. The time taken tells at most the length.
+#[must_use]
+pub fn secrets_match(expected: &str, given: &str) -> bool {
+    expected.as_bytes().ct_eq(given.as_bytes()).into()
+}
+
 /// The control of a capture or a return (MAPI 8.1, 8.2): an amount that was sent stands in it in
 /// minor units, followed by its currency.
 #[must_use]

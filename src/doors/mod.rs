@@ -1,6 +1,7 @@
 //! The front doors: each translates one protocol into the gateway's words and back. No door
 //! knows another, and none knows SQL.
 
+pub mod admin;
 pub mod docs;
 pub mod http;
 pub mod mapi;

@@ -213,7 +213,7 @@ impl Gateway {
             }
         };
         let job = JobRef { id: job.id, claims: job.claims };
-        self.record_amendment(order, amendment.clone(), event, job).await
+        self.record_amendment(order, amendment.clone(), event, job).await.map(drop)
     }
 
     /// Sends an amendment to the acquirer; if it may have been sent before, asks first.
@@ -258,13 +258,14 @@ impl Gateway {
     }
 
     /// Saves what an event makes of an amendment, with what it moves and the callback it owes.
+    /// `false` when somebody else owns the job: then nothing was saved.
     pub(super) async fn record_amendment(
         &self,
         order: &Order,
         amendment: Amendment,
         event: Event,
         job: JobRef,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let (id, now) = (amendment.id, self.clock().now());
         tracing::debug!(order = %order.id, amendment = %id, outcome = ?event, "step taken");
         let change = amendment::apply(amendment, event, now)
@@ -279,7 +280,7 @@ impl Gateway {
         };
         if !self.store().advance_amendment(&advance).await? {
             tracing::warn!(amendment = %id, "another worker was faster; this result is dropped");
-            return Ok(());
+            return Ok(false);
         }
         if advance.notice.is_some() {
             self.callbacks.left_in_database();
@@ -287,7 +288,7 @@ impl Gateway {
         if advance.change.next.is_some_and(|planned| planned.due_at <= now) {
             self.jobs.left_in_database();
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn notice_of_amendment(

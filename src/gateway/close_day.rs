@@ -5,7 +5,7 @@
 //! request asked again, or by the schedule.
 
 use super::registry::Merchant;
-use super::{Failure, Gateway};
+use super::{Failure, Gate, Gateway};
 use crate::acquirer::Settlement;
 use crate::payment::Millis;
 use crate::payment::day::{
@@ -15,7 +15,6 @@ use crate::payment::ids::{DayCloseId, EndpointId};
 use crate::payment::ladder;
 use crate::payment::merchant::Endpoint;
 use crate::payment::refusal::Refusal;
-use crate::store::Gate;
 use std::sync::Arc;
 
 /// How many closes go on at the same time.
@@ -207,8 +206,8 @@ impl Gateway {
         Ok(self.store().day_close_by_id(id).await?)
     }
 
-    /// Opens a shut gate, for an operator. A day that was not over yet goes on; one that was over is
-    /// settled all the same. Answers whether the gate was shut.
+    /// Opens a shut gate, for an operator. A day that was not over yet goes on; one that was over
+    /// is settled all the same. Answers whether the gate was shut.
     ///
     /// # Errors
     /// As [`Gateway::gate`].

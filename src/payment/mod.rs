@@ -17,6 +17,7 @@ pub mod money;
 pub mod notice;
 pub mod order;
 pub mod reader;
+pub mod reconcile;
 pub mod refusal;
 pub mod transaction;
 pub mod transition;

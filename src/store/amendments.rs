@@ -71,6 +71,7 @@ const TAKE_OVER_JOB: &str = "\
     WHERE id = $1 AND step = $2 \
       AND ($3 IS NULL OR EXISTS (SELECT 1 FROM readers WHERE id = $3 AND last_counter = $4)) \
     RETURNING claims";
+const SEIZE_JOB: &str = "UPDATE jobs SET claims = claims + 1 WHERE id = $1 RETURNING claims";
 const IS_POSTED: &str = "\
     SELECT COUNT(*) FROM ledger \
     WHERE endpoint_id = $1 AND day = $2 AND transaction_id = $3 \
@@ -224,6 +225,17 @@ impl Store {
             .bind(message.map(|mark| mark.reader.0))
             .bind(message.map(|mark| mark.counter));
         let done = self.change(raise.chain([take]).collect()).await?;
+        let claims = done.rows.into_iter().next().map(|mut row| row.int()).transpose()?;
+        let claims = claims.map(|claims| u32::try_from(claims).map_err(|_| corrupt("claims")));
+        Ok(claims.transpose()?.map(|claims| JobRef { id, claims }))
+    }
+
+    /// Takes a job from whoever has it. `None` if there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn seize_job(&self, id: JobId) -> Result<Option<JobRef>, StoreError> {
+        let done = self.change(vec![sql(SEIZE_JOB).bind(id.0)]).await?;
         let claims = done.rows.into_iter().next().map(|mut row| row.int()).transpose()?;
         let claims = claims.map(|claims| u32::try_from(claims).map_err(|_| corrupt("claims")));
         Ok(claims.transpose()?.map(|claims| JobRef { id, claims }))

@@ -26,6 +26,7 @@ mod postgres;
 mod reader;
 mod registry;
 mod rows;
+mod settlements;
 mod signatures;
 mod sql;
 mod sqlite;
@@ -40,6 +41,7 @@ pub use jobs::Job;
 pub use notices::{DueNotice, NoticeState};
 pub use opening::Commits;
 pub use registry::{KeySetRecord, MerchantRecord};
+pub use settlements::SettlementLine;
 pub use sqlite::{InlineDisk, StatementFate};
 pub use writer::{Acceptance, Advance, JobRef, NewOrder, NonceMark, NoticeResult, PhoneSeen};
 

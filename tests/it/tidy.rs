@@ -15,6 +15,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("doors/http.rs", &["clock"]),
     ("doors/mapi", &["payment", "crypto", "gateway", "clock", "doors"]),
     ("doors/ops.rs", &["gateway", "doors"]),
+    ("doors/admin", &["payment", "crypto", "gateway", "doors"]),
     ("doors/docs", &["doors"]),
     ("doors/sandbox", &["payment", "crypto", "gateway", "sandbox", "clock", "doors"]),
     ("sandbox", &["payment", "crypto", "acquirer", "clock"]),
@@ -27,6 +28,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
 const BETWEEN_DOORS: &[(&str, &[&str])] = &[
     ("doors/mapi", &["http", "mapi"]),
     ("doors/ops.rs", &["http"]),
+    ("doors/admin", &["http", "admin"]),
     ("doors/sandbox", &["http", "sandbox"]),
 ];
 
@@ -47,6 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
     ("tracing_subscriber", &["telemetry.rs"]),
     ("rand", &["clock.rs"]),
+    ("csv", &["doors/", "cli/"]),
 ];
 
 const LINES_MAX: usize = 500;

@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code, and the pages on which people try it.
 
-use super::{mapi, ops, sandbox};
+use super::{admin, mapi, ops, sandbox};
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{self, Path, ServiceConfig};
@@ -39,6 +39,11 @@ const INITIALIZER: &str = include_str!("initializer.js");
         sandbox::complete,
         sandbox::callbacks,
         sandbox::sign,
+        admin::gate,
+        admin::unlock,
+        admin::resolve,
+        admin::settlement_csv,
+        admin::settlement_json,
         ops::live,
         ops::ready,
         ops::metrics,
@@ -47,6 +52,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
     tags(
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
         (name = "Sandbox", description = "Virtual readers and the callback inbox; only in `tillgate dev`"),
+        (name = "Operators", description = "Gates, unknown outcomes, settlement files"),
         (name = "Operations", description = "Health and metrics"),
     )
 )]
@@ -62,6 +68,9 @@ impl Modify for Signatures {
         let header = ApiKeyValue::with_description("Authorization", description);
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("oauth1", SecurityScheme::ApiKey(ApiKey::Header(header)));
+        let token = "The operators' token: `Bearer TOKEN`. In `tillgate dev` it is `sandbox`.";
+        let token = ApiKeyValue::with_description("Authorization", token);
+        components.add_security_scheme("operator", SecurityScheme::ApiKey(ApiKey::Header(token)));
     }
 }
 

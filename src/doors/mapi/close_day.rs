@@ -19,7 +19,7 @@ use validator::Validate;
 pub struct CloseDayForm {
     /// The caller's name for this close, letters and digits; the same one again asks how it stands.
     #[validate(length(min = 8, max = 32, message = "not 8 to 32 characters"))]
-    #[schema(example = "close20261121")]
+    #[schema(example = "auto")]
     day_close_request_id: String,
     /// How many sales and captures the caller counted.
     #[validate(length(max = 18, message = "longer than 18 characters"))]

@@ -5,9 +5,10 @@ use super::swipe::{EntryModeName, SwipeFault, SwipeRequest};
 use super::{Sandbox, problem};
 use crate::crypto::oauth::authorize;
 use crate::crypto::oauth_header::Header;
-use crate::crypto::sign::status_control;
+use crate::crypto::sign::{amend_control, status_control};
 use crate::gateway::{Failure, Merchant};
 use crate::payment::SECOND;
+use crate::payment::money::{Amount, Currency};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Query};
@@ -36,7 +37,8 @@ pub struct Signed {
 
 /// Complete and sign a form for the sandbox merchant.
 ///
-/// Fields whose value is `auto` are filled in: `client_orderid` with a fresh name,
+/// Fields whose value is `auto` are filled in: `client_orderid` and `day_close_request_id` with a
+/// fresh name,
 /// `encrypted-data` with a swipe of the test card for the form's amount, `login` and `control`.
 #[utoipa::path(post, path = "/sandbox/sign", tag = "Sandbox",
     params(SignQuery),
@@ -69,6 +71,10 @@ impl Sandbox {
         if is_auto(&form, "client_orderid") {
             set(&mut form, "client_orderid", format!("docs-{}", self.entropy.uuid()));
         }
+        if is_auto(&form, "day_close_request_id") {
+            let request_id = self.entropy.uuid().replace('-', "");
+            set(&mut form, "day_close_request_id", request_id);
+        }
         if is_auto(&form, "encrypted-data") {
             let swipe = self.swipe_for(&merchant, &form).await?;
             set(&mut form, "encrypted-data", swipe);
@@ -77,13 +83,7 @@ impl Sandbox {
             set(&mut form, "login", merchant.login.clone());
         }
         if is_auto(&form, "control") {
-            let value = |name| get(&form, name).unwrap_or_default();
-            let control = status_control(
-                value("login"),
-                value("client_orderid"),
-                value("orderid"),
-                &merchant.control_key,
-            );
+            let control = control_of(url, &form, &merchant.control_key);
             set(&mut form, "control", control);
         }
         let now = self.gateway.clock().now() / SECOND;
@@ -120,6 +120,20 @@ impl Sandbox {
             entry_mode: EntryModeName::Swipe,
         };
         Ok(self.hold_card(reader, &request).await?.encrypted_data)
+    }
+}
+
+/// The control as the command wants it. An amount that cannot be read is left out: the gateway says
+/// what is wrong with it.
+fn control_of(url: &str, form: &[(String, String)], key: &str) -> String {
+    let value = |name| get(form, name).unwrap_or_default();
+    let (login, name, order) = (value("login"), value("client_orderid"), value("orderid"));
+    let with_amount = url.contains("/api/v2/capture/") || url.contains("/api/v2/return/");
+    let currency = Currency::from_alpha(value("currency"));
+    let amount = currency.and_then(|currency| Amount::parse(value("amount"), currency).ok());
+    match amount.filter(|_| with_amount) {
+        Some(amount) => amend_control(login, name, order, Some(amount), key),
+        None => status_control(login, name, order, key),
     }
 }
 
