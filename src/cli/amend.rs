@@ -30,13 +30,12 @@ pub(super) async fn run(command: &str, arguments: AmendArguments) -> anyhow::Res
     let amount = amount_of(&arguments)?;
     let merchant = arguments.merchant.client()?;
     let name = &arguments.order;
-    let order = match &arguments.id {
-        Some(id) => id.clone(),
-        None => {
-            let known = merchant.status(name, "").await?;
-            let id = known.get("paynet-order-id");
-            id.with_context(|| format!("no order {name}: {}", reason(&known)))?.clone()
-        }
+    let order = if let Some(id) = &arguments.id {
+        id.clone()
+    } else {
+        let known = merchant.status(name, "").await?;
+        let id = known.get("paynet-order-id");
+        id.with_context(|| format!("no order {name}: {}", reason(&known)))?.clone()
     };
     let accepted = merchant.amend(command, name, &order, amount).await?;
     if !is_accepted(&accepted) {

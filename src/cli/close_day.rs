@@ -37,8 +37,7 @@ pub(super) async fn run(arguments: CloseDayArguments) -> anyhow::Result<()> {
             Some("processing") => {}
             Some(status) => {
                 return say(&format!(
-                    "day closed         {status}, {} sales of {}, {} reversals of {}, code {}, \
-                     batch {}",
+                    "day closed         {status}; sales: {}, {}; reversals: {}, {}; code {}, batch {}",
                     get("saleApprovedCount"),
                     get("saleAmount"),
                     get("reversalApprovedCount"),

@@ -46,14 +46,21 @@ pub struct Mismatch {
 /// may differ in more than one way.
 #[must_use]
 pub fn reconcile(ours: &[Line], theirs: &[Line]) -> Vec<Mismatch> {
-    let mut pairs: BTreeMap<(&str, &str), (Vec<&Line>, Vec<&Line>)> = BTreeMap::new();
+    let mut pairs: BTreeMap<_, Pair<'_>> = BTreeMap::new();
     for line in ours {
-        pairs.entry((&line.reference, &line.movement)).or_default().0.push(line);
+        pairs.entry((&line.reference, &line.movement)).or_default().ours.push(line);
     }
     for line in theirs {
-        pairs.entry((&line.reference, &line.movement)).or_default().1.push(line);
+        pairs.entry((&line.reference, &line.movement)).or_default().theirs.push(line);
     }
-    pairs.into_values().flat_map(|(ours, theirs)| compare(&ours, &theirs)).collect()
+    pairs.into_values().flat_map(|pair| compare(&pair.ours, &pair.theirs)).collect()
+}
+
+/// The lines that belong together.
+#[derive(Default)]
+struct Pair<'a> {
+    ours: Vec<&'a Line>,
+    theirs: Vec<&'a Line>,
 }
 
 fn compare(ours: &[&Line], theirs: &[&Line]) -> Vec<Mismatch> {

@@ -47,7 +47,7 @@ pub(crate) async fn gate(
     request: HttpRequest,
     path: Path<i64>,
 ) -> HttpResponse {
-    if let Err(answer) = admin.admit(&request) {
+    if let Some(answer) = admin.turn_away(&request) {
         return answer;
     }
     match admin.look(EndpointId(*path)).await {
@@ -68,7 +68,7 @@ pub(crate) async fn unlock(
     request: HttpRequest,
     path: Path<i64>,
 ) -> HttpResponse {
-    if let Err(answer) = admin.admit(&request) {
+    if let Some(answer) = admin.turn_away(&request) {
         return answer;
     }
     let endpoint = EndpointId(*path);

@@ -17,6 +17,7 @@ pub(crate) use gate::*;
 pub(crate) use order::*;
 pub(crate) use settlement::*;
 
+use crate::crypto::sign::secrets_match;
 use crate::gateway::{Failure, Gateway};
 use crate::payment::refusal::Refusal;
 use actix_web::http::StatusCode;
@@ -44,24 +45,19 @@ pub fn configure(config: &mut ServiceConfig) {
 }
 
 impl Admin {
-    /// Lets operators in.
-    ///
-    /// # Errors
-    /// The answer to everybody else.
-    fn admit(&self, request: &HttpRequest) -> Result<(), HttpResponse> {
+    /// The answer to whoever is no operator.
+    fn turn_away(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let Some(token) = &self.token else {
-            return Err(HttpResponse::NotFound().finish());
+            return Some(HttpResponse::NotFound().finish());
         };
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = header.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
-        match crate::crypto::sign::secrets_match(token, given) {
-            true => Ok(()),
-            false => {
-                tracing::warn!("answered 401: not the operators' token");
-                let told = "use the operators' token: Authorization: Bearer TOKEN";
-                Err(problem(StatusCode::UNAUTHORIZED, told))
-            }
+        if secrets_match(token, given) {
+            return None;
         }
+        tracing::warn!("answered 401: not the operators' token");
+        let told = "use the operators' token: Authorization: Bearer TOKEN";
+        Some(problem(StatusCode::UNAUTHORIZED, told))
     }
 }
 

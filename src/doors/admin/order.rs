@@ -32,7 +32,7 @@ pub(crate) async fn resolve(
     path: Path<i64>,
     body: web::Bytes,
 ) -> HttpResponse {
-    if let Err(answer) = admin.admit(&request) {
+    if let Some(answer) = admin.turn_away(&request) {
         return answer;
     }
     let decision = match serde_json::from_slice::<ResolveRequest>(&body) {

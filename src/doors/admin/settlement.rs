@@ -145,7 +145,7 @@ async fn file(
     batch: DayCloseId,
     format: Format,
 ) -> HttpResponse {
-    if let Err(answer) = admin.admit(request) {
+    if let Some(answer) = admin.turn_away(request) {
         return answer;
     }
     let content_type = match format {
@@ -216,12 +216,11 @@ impl Writing {
             let first = self.last.is_none() && place == 0;
             piece.extend(self.format.line(&FileLine::of(&self.day, line), first)?);
         }
-        match page.into_iter().next_back() {
-            Some(last) => self.last = Some(last),
-            None => {
-                piece.extend(self.format.foot());
-                self.at = Place::End;
-            }
+        if let Some(last) = page.into_iter().next_back() {
+            self.last = Some(last);
+        } else {
+            piece.extend(self.format.foot());
+            self.at = Place::End;
         }
         Ok(piece.into())
     }
