@@ -2,6 +2,7 @@
 
 mod bench;
 mod client;
+mod clock;
 mod dev;
 mod health;
 mod migrate;
@@ -38,6 +39,8 @@ enum Command {
     Sale(sale::SaleArguments),
     /// Hold a card to a virtual reader and print what it hands to the app
     Swipe(swipe::SwipeArguments),
+    /// Print the time of a running sandbox, or move it forwards: `tillgate clock +7d`
+    Clock(clock::ClockArguments),
     /// Ask a running gateway whether it is ready; exits with 1 if not
     Health(health::HealthArguments),
     /// Measure this machine: sales, callbacks and status against a bare form handler
@@ -75,6 +78,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Openapi => openapi::run(),
         Command::Sale(arguments) => sale::run(arguments).await,
         Command::Swipe(arguments) => swipe::run(arguments).await,
+        Command::Clock(arguments) => clock::run(arguments).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::BenchGateway(arguments) => bench::run_gateway(arguments).await,

@@ -2,8 +2,9 @@
 //! ask for the status until it is final.
 
 use super::client::{MerchantClient, Pairs, http_client};
+use super::clock::clock_of_sandbox;
 use super::swipe::{CardArguments, hold_card};
-use crate::clock::{Clock, Entropy};
+use crate::clock::Entropy;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::io::Write;
@@ -49,13 +50,15 @@ pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
     let entropy = Entropy::system()?;
     let client_orderid =
         arguments.order.clone().unwrap_or_else(|| format!("cli-{}", entropy.uuid()));
+    let http = http_client()?;
     let merchant = MerchantClient {
-        http: http_client()?,
+        // The time stamp of a signature must be near the time of the one who checks it.
+        clock: clock_of_sandbox(&http, &arguments.url).await,
+        http,
         base_url: arguments.url.clone(),
         endpoint: arguments.endpoint.clone(),
         login: arguments.login.clone(),
         control_key: arguments.control_key.clone(),
-        clock: Clock::system(),
         entropy,
     };
     let swiped =

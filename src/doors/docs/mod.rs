@@ -37,6 +37,8 @@ const INITIALIZER: &str = include_str!("initializer.js");
         sandbox::swipe,
         sandbox::complete,
         sandbox::callbacks,
+        sandbox::clock,
+        sandbox::move_clock,
         sandbox::sign,
         ops::live,
         ops::ready,
@@ -45,7 +47,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
     modifiers(&Signatures),
     tags(
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
-        (name = "Sandbox", description = "Virtual readers and the callback inbox; only in `tillgate dev`"),
+        (name = "Sandbox", description = "Virtual readers, the callback inbox and the clock; only in `tillgate dev`"),
         (name = "Operations", description = "Health and metrics"),
     )
 )]
