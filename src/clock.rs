@@ -1,50 +1,101 @@
 //! The one place that reads time, and the one that rolls dice. Both are passed to whoever needs
 //! them, so that a test can hold them still.
 
-use crate::payment::Millis;
+use crate::payment::{DAY, Millis};
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// How far [`Clock::move_forward`] goes, at once and in all: ten years.
+const AHEAD_MAX: Millis = 3_653 * DAY;
+
 /// A source of the current time.
 #[derive(Clone)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    /// How far it was moved; nothing moves the clock of a program that takes real money.
+    moved: Option<Arc<AtomicI64>>,
+}
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Source {
     System,
-    Manual(Arc<AtomicI64>),
+    /// Stands where it began.
+    Manual(Millis),
+}
+
+/// Why a clock does not go where it was asked to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CannotMove {
+    #[error("the clock goes forwards only, by 1 ms or more")]
+    NotForwards,
+    #[error(
+        "the clock goes ten years ahead at most, and is {0} ms ahead; start the sandbox again for \
+         a clock that shows the present"
+    )]
+    TooFar(Millis),
+    #[error("the clock of this program cannot be moved; start a sandbox with `tillgate dev`")]
+    Fixed,
 }
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self { source: Source::System, moved: None }
     }
 
-    /// A clock that stands at `now` until [`Clock::advance`] moves it.
+    /// The machine's clock, and as far ahead of it as it was moved.
+    #[must_use]
+    pub fn sandbox() -> Self {
+        Self { source: Source::System, moved: Some(Arc::default()) }
+    }
+
+    /// A clock that stands at `now` until it is moved.
     #[must_use]
     pub fn manual(now: Millis) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(now))))
+        Self { source: Source::Manual(now), moved: Some(Arc::default()) }
     }
 
     /// The current moment.
     #[must_use]
     pub fn now(&self) -> Millis {
-        match &self.0 {
+        let unmoved = match self.source {
             Source::System => system_millis(),
-            Source::Manual(now) => now.load(Ordering::SeqCst),
+            Source::Manual(begin) => begin,
+        };
+        unmoved.saturating_add(self.moved())
+    }
+
+    /// How far it was moved.
+    #[must_use]
+    pub fn moved(&self) -> Millis {
+        self.moved.as_ref().map_or(0, |moved| moved.load(Ordering::SeqCst))
+    }
+
+    /// Moves a clock that can be moved, wherever; the machine's clock stays what it is.
+    pub fn advance(&self, by: Millis) {
+        if let Some(moved) = &self.moved {
+            moved.fetch_add(by, Ordering::SeqCst);
         }
     }
 
-    /// Moves a manual clock; the machine's clock stays what it is.
-    pub fn advance(&self, by: Millis) {
-        if let Source::Manual(now) = &self.0 {
-            now.fetch_add(by, Ordering::SeqCst);
+    /// Moves the clock forwards, within limits.
+    ///
+    /// # Errors
+    /// When it is not forwards, or too far, or the clock cannot be moved; then it stays.
+    pub fn move_forward(&self, by: Millis) -> Result<(), CannotMove> {
+        let moved = self.moved.as_ref().ok_or(CannotMove::Fixed)?;
+        if by <= 0 {
+            return Err(CannotMove::NotForwards);
         }
+        let ahead = |so_far: Millis| so_far.checked_add(by).filter(|ahead| *ahead <= AHEAD_MAX);
+        moved
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, ahead)
+            .map(drop)
+            .map_err(CannotMove::TooFar)
     }
 }
 
@@ -86,5 +137,37 @@ impl Entropy {
     #[must_use]
     pub fn uuid(&self) -> String {
         uuid::Builder::from_random_bytes(self.bytes()).into_uuid().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payment::SECOND;
+
+    #[test]
+    fn a_clock_is_moved_forwards_within_ten_years() {
+        let clock = Clock::manual(1_000);
+        assert_eq!(clock.move_forward(SECOND), Ok(()));
+        assert_eq!((clock.now(), clock.moved()), (2_000, SECOND));
+        for by in [0, -1, Millis::MIN] {
+            assert_eq!(clock.move_forward(by), Err(CannotMove::NotForwards));
+        }
+        for by in [AHEAD_MAX, Millis::MAX] {
+            assert_eq!(clock.move_forward(by), Err(CannotMove::TooFar(SECOND)));
+        }
+        assert_eq!(clock.now(), 2_000, "a refusal moves nothing");
+        assert_eq!(clock.move_forward(AHEAD_MAX - SECOND), Ok(()));
+        assert_eq!(clock.moved(), AHEAD_MAX);
+    }
+
+    #[test]
+    fn the_clock_of_a_sandbox_goes_on_from_where_it_was_moved_to() {
+        let (system, sandbox) = (Clock::system(), Clock::sandbox());
+        let before = system.now();
+        sandbox.move_forward(DAY).unwrap();
+        assert!(sandbox.now() >= before + DAY);
+        assert_eq!(system.move_forward(DAY), Err(CannotMove::Fixed));
+        assert!(system.now() < before + DAY);
     }
 }

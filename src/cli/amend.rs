@@ -28,7 +28,7 @@ pub(super) struct AmendArguments {
 /// Sends the command and waits for its end.
 pub(super) async fn run(command: &str, arguments: AmendArguments) -> anyhow::Result<()> {
     let amount = amount_of(&arguments)?;
-    let merchant = arguments.merchant.client()?;
+    let merchant = arguments.merchant.client().await?;
     let name = &arguments.order;
     let order = if let Some(id) = &arguments.id {
         id.clone()

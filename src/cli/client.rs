@@ -1,5 +1,6 @@
 //! The merchant's side of the mPOS API, for the commands that play it.
 
+use super::clock::clock_of_sandbox;
 use crate::clock::{Clock, Entropy};
 use crate::crypto::oauth::authorize;
 use crate::crypto::oauth_header::Header;
@@ -43,14 +44,16 @@ pub(super) struct MerchantArguments {
 
 impl MerchantArguments {
     /// The merchant, ready to send.
-    pub(super) fn client(self) -> anyhow::Result<MerchantClient> {
+    pub(super) async fn client(self) -> anyhow::Result<MerchantClient> {
+        let http = http_client()?;
         Ok(MerchantClient {
-            http: http_client()?,
+            // The time stamp of a signature must be near the time of the one who checks it.
+            clock: clock_of_sandbox(&http, &self.url).await,
+            http,
             base_url: self.url,
             endpoint: self.endpoint,
             login: self.login,
             control_key: self.control_key,
-            clock: Clock::system(),
             entropy: Entropy::system()?,
         })
     }

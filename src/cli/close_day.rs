@@ -21,7 +21,7 @@ pub(super) struct CloseDayArguments {
 }
 
 pub(super) async fn run(arguments: CloseDayArguments) -> anyhow::Result<()> {
-    let merchant = arguments.merchant.client()?;
+    let merchant = arguments.merchant.client().await?;
     let fresh = || Entropy::system().map(|entropy| entropy.uuid().replace('-', ""));
     let request_id = match arguments.request_id {
         Some(given) => given,

@@ -80,7 +80,7 @@ pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
     let mut settings = Settings::for_dev(listen, location, master_key);
     settings.sandbox_host_delay = std::time::Duration::from_millis(arguments.host_delay_ms);
     let start = Start {
-        clock: Clock::system(),
+        clock: Clock::sandbox(),
         entropy: entropy.clone(),
         workers: true,
         sandbox_login: Some(LOGIN.to_owned()),

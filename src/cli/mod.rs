@@ -3,6 +3,7 @@
 mod amend;
 mod bench;
 mod client;
+mod clock;
 mod close_day;
 mod dev;
 mod health;
@@ -54,6 +55,8 @@ enum Command {
     Operator(operator::OperatorArguments),
     /// Hold the acquirer's file against a settlement file; exits with 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
+    /// Print the time of a running sandbox, or move it forwards: `tillgate clock +7d`
+    Clock(clock::ClockArguments),
     /// Ask a running gateway whether it is ready; exits with 1 if not
     Health(health::HealthArguments),
     /// Measure this machine: sales, callbacks and status against a bare form handler
@@ -97,6 +100,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Swipe(arguments) => swipe::run(arguments).await,
         Command::Operator(arguments) => operator::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments),
+        Command::Clock(arguments) => clock::run(arguments).await,
         Command::Health(arguments) => health::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::BenchGateway(arguments) => bench::run_gateway(arguments).await,

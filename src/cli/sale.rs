@@ -40,7 +40,7 @@ pub(super) struct SaleArguments {
 
 pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
     let base_url = arguments.merchant.url.clone();
-    let merchant = arguments.merchant.client()?;
+    let merchant = arguments.merchant.client().await?;
     let client_orderid =
         arguments.order.clone().unwrap_or_else(|| format!("cli-{}", merchant.entropy.uuid()));
     let swiped = hold_card(&merchant.http, &base_url, &arguments.reader, &arguments.card).await?;

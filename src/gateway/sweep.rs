@@ -26,6 +26,18 @@ impl Gateway {
         }
     }
 
+    /// Does at once what the clock's leap made due, on the lanes of work and on the schedule, which
+    /// ticks by the wall clock.
+    ///
+    /// # Errors
+    /// As [`Gateway::sweep`].
+    pub async fn time_has_moved(&self) -> Result<(), Failure> {
+        self.jobs.left_in_database();
+        self.callbacks.left_in_database();
+        self.close_due_days().await?;
+        self.sweep_in_turn().await.map(drop)
+    }
+
     /// Removes what is past its time. Safe to run on every instance, as often as one likes.
     ///
     /// # Errors

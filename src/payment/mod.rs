@@ -19,6 +19,7 @@ pub mod order;
 pub mod reader;
 pub mod reconcile;
 pub mod refusal;
+pub mod step;
 pub mod transaction;
 pub mod transition;
 

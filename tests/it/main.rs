@@ -13,6 +13,7 @@ mod bench;
 mod callbacks;
 mod card_data;
 mod chip;
+mod clock;
 mod close_day;
 mod database;
 mod dice;

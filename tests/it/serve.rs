@@ -59,6 +59,8 @@ fn serve_has_no_sandbox_doors() {
     let (_running, address) = serve(&folder);
     assert_eq!(ask(&address, "POST", "/sandbox/readers/10000462/swipe").0, 404);
     assert_eq!(ask(&address, "GET", "/sandbox/callbacks").0, 404);
+    assert_eq!(ask(&address, "GET", "/sandbox/clock").0, 404);
+    assert_eq!(ask(&address, "POST", "/sandbox/clock").0, 404);
     assert_eq!(ask(&address, "POST", "/sandbox/sign?url=http://x/").0, 404);
 }
 

@@ -38,6 +38,8 @@ const INITIALIZER: &str = include_str!("initializer.js");
         sandbox::swipe,
         sandbox::complete,
         sandbox::callbacks,
+        sandbox::clock,
+        sandbox::move_clock,
         sandbox::sign,
         admin::gate,
         admin::unlock,
@@ -53,6 +55,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
         (name = "Sandbox", description = "Virtual readers and the callback inbox; only in `tillgate dev`"),
         (name = "Operators", description = "Gates, unknown outcomes, settlement files"),
+        (name = "Sandbox", description = "Virtual readers, the callback inbox and the clock; only in `tillgate dev`"),
         (name = "Operations", description = "Health and metrics"),
     )
 )]

@@ -6,13 +6,17 @@
 //! | `POST /sandbox/readers/{serial}/complete` | what a chip leads to when the issuer has spoken |
 //! | `GET /sandbox/callbacks` | what the inbox received, newest last |
 //! | `GET /sandbox/inbox` | the inbox itself: the address to give as a callback URL |
+//! | `GET /sandbox/clock` | what the clock shows |
+//! | `POST /sandbox/clock` | the same, once it was moved forwards |
 //! | `POST /sandbox/sign?url=…` | the same form, completed and signed |
 
+mod clock;
 mod complete;
 mod inbox;
 mod sign;
 mod swipe;
 
+pub(crate) use clock::*;
 pub(crate) use complete::*;
 pub(crate) use inbox::*;
 pub(crate) use sign::*;
@@ -46,6 +50,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/sandbox/readers/{serial}/swipe", web::post().to(swipe))
         .route("/sandbox/readers/{serial}/complete", web::post().to(complete))
         .route("/sandbox/callbacks", web::get().to(callbacks))
+        .route("/sandbox/clock", web::get().to(clock))
+        .route("/sandbox/clock", web::post().to(move_clock))
         .route("/sandbox/sign", web::post().to(sign))
         .service(web::resource([INBOX_PATH, "/sandbox/inbox/{tail:.*}"]).to(receive));
 }

@@ -1,0 +1,137 @@
+//! The sandbox's clock: what it shows, and moving it, so that nobody has to wait seven days to see
+//! a hold expire.
+
+use super::{Sandbox, problem};
+use crate::clock::Clock;
+use crate::payment::{DAY, HOUR, MINUTE, Millis, SECOND};
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web;
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+use std::num::IntErrorKind;
+use utoipa::ToSchema;
+
+/// What the clock shows.
+#[derive(Serialize, ToSchema)]
+pub struct ClockAnswer {
+    /// RFC 3339, UTC. What is signed must bear this time.
+    #[schema(example = "2026-11-28T12:00:00.000Z")]
+    pub now: String,
+    /// How far the clock was moved since the sandbox was started, in milliseconds.
+    #[schema(example = 604_800_000)]
+    pub offset_ms: Millis,
+}
+
+impl ClockAnswer {
+    fn of(clock: &Clock) -> Self {
+        let now = DateTime::from_timestamp_millis(clock.now()).unwrap_or_default();
+        Self { now: now.to_rfc3339_opts(SecondsFormat::Millis, true), offset_ms: clock.moved() }
+    }
+}
+
+/// How far the clock is to go: one of the two.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockRequest {
+    /// A whole number and its unit: `s`, `m`, `h` or `d`.
+    #[schema(example = "7d")]
+    pub advance: Option<String>,
+    /// Milliseconds.
+    pub advance_ms: Option<Millis>,
+}
+
+impl ClockRequest {
+    fn millis(&self) -> Result<Millis, String> {
+        match (&self.advance, self.advance_ms) {
+            (Some(text), None) => parse_time(text).ok_or_else(|| {
+                format!(
+                    "advance: {text:?} is not a time; write a whole number and s, m, h or d, \
+                     for example \"7d\""
+                )
+            }),
+            (None, Some(millis)) => Ok(millis),
+            _ => Err("write either advance, for example {\"advance\":\"7d\"}, or advance_ms, in \
+                      milliseconds"
+                .to_owned()),
+        }
+    }
+}
+
+/// What the sandbox's clock shows.
+#[utoipa::path(get, path = "/sandbox/clock", tag = "Sandbox",
+    responses((status = 200, description = "The time", body = ClockAnswer)))]
+pub(crate) async fn clock(sandbox: web::Data<Sandbox>) -> HttpResponse {
+    HttpResponse::Ok().json(ClockAnswer::of(sandbox.gateway.clock()))
+}
+
+/// Move the sandbox's clock forwards, by ten years at most.
+///
+/// What falls due on the way happens at once: holds expire, callbacks are tried again. The clock
+/// stays ahead until the sandbox is started again.
+#[utoipa::path(post, path = "/sandbox/clock", tag = "Sandbox",
+    request_body = ClockRequest,
+    responses((status = 200, description = "The time to which the clock was moved", body = ClockAnswer),
+              (status = 400, description = "The clock stays; `error` says why")))]
+pub(crate) async fn move_clock(sandbox: web::Data<Sandbox>, body: web::Bytes) -> HttpResponse {
+    let request = match serde_json::from_slice::<ClockRequest>(&body) {
+        Ok(request) => request,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    let clock = sandbox.gateway.clock();
+    let moved =
+        request.millis().and_then(|by| clock.move_forward(by).map_err(|cannot| cannot.to_string()));
+    if let Err(why) = moved {
+        return problem(StatusCode::BAD_REQUEST, why);
+    }
+    if let Err(failure) = sandbox.gateway.time_has_moved().await {
+        tracing::warn!(%failure, "the clock was moved; what is due waits for the next minute");
+    }
+    HttpResponse::Ok().json(ClockAnswer::of(clock))
+}
+
+/// A whole number and its unit. What is too large to count is as long as can be counted.
+fn parse_time(text: &str) -> Option<Millis> {
+    let units = [("s", SECOND), ("m", MINUTE), ("h", HOUR), ("d", DAY)];
+    let (number, unit) =
+        units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
+    let number = match number.parse::<Millis>() {
+        Ok(number) => number,
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Millis::MAX,
+        Err(error) if *error.kind() == IntErrorKind::NegOverflow => Millis::MIN,
+        Err(_) => return None,
+    };
+    Some(number.saturating_mul(unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_whole_number_and_its_unit() {
+        for (text, millis) in [
+            ("90s", Some(90_000)),
+            ("+2m", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("7d", Some(604_800_000)),
+            ("-7d", Some(-604_800_000)),
+            ("99999999999999999999d", Some(Millis::MAX)),
+            ("-99999999999999999999d", Some(Millis::MIN)),
+            ("9999999999999999d", Some(Millis::MAX)),
+            ("7", None),
+            ("d", None),
+            ("", None),
+            ("7w", None),
+            ("1.5h", None),
+            ("7 d", None),
+            ("7d ", None),
+            ("7dd", None),
+            ("+-7d", None),
+            ("７d", None),
+            ("7д", None),
+        ] {
+            assert_eq!(parse_time(text), millis, "{text:?}");
+        }
+    }
+}
