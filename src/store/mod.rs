@@ -24,6 +24,7 @@ mod phones;
 mod postgres;
 mod reader;
 mod registry;
+mod report;
 mod rows;
 mod signatures;
 mod sql;
@@ -38,6 +39,7 @@ pub use jobs::Job;
 pub use notices::{DueNotice, NoticeState};
 pub use opening::Commits;
 pub use registry::{KeySetRecord, MerchantRecord};
+pub use report::{ReportPage, ReportedOrder};
 pub use sqlite::{InlineDisk, StatementFate};
 pub use writer::{Acceptance, Advance, JobRef, NewOrder, NonceMark, NoticeResult, PhoneSeen};
 

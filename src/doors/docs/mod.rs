@@ -34,6 +34,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         mapi::capture,
         mapi::give_back,
         mapi::void,
+        mapi::transaction_report,
         sandbox::swipe,
         sandbox::complete,
         sandbox::callbacks,

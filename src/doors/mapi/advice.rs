@@ -1,10 +1,10 @@
 //! `emv-advice` and `add-signature`: what the till sends after the acquirer approved (MAPI 3.5,
 //! 3.6).
 
-use super::auth::{Signed, Unsigned, authenticate};
+use super::auth::{Signed, authenticate};
 use super::form::Form;
 use super::status::read_order_id;
-use super::{Mapi, NO_SERIAL, echoed_name, fail, read_form, reply};
+use super::{Mapi, echoed_name, fail, read_form, reply, turn_away};
 use crate::crypto::sign::control_matches;
 use crate::doors::http::{BodyError, bad_request, read_body};
 use crate::gateway::{Accepted, Failure, TillMessage};
@@ -178,11 +178,8 @@ async fn signed(
     form: &Form,
     endpoint: EndpointId,
 ) -> Result<Signed, HttpResponse> {
-    match authenticate(&mapi.gateway, &mapi.base_urls, request, form, endpoint).await {
-        Ok(signed) => Ok(signed),
-        Err(Unsigned::Failure(failure)) => Err(reply::failed(&failure, NO_SERIAL, None, request)),
-        Err(reason) => Err(reply::forbidden(&reason)),
-    }
+    let signed = authenticate(mapi.claim(request, form), endpoint).await;
+    signed.map_err(|unsigned| turn_away(&unsigned, request))
 }
 
 fn message(signed: Signed, order: Option<OrderId>, client_orderid: String) -> TillMessage {
