@@ -2,6 +2,7 @@
 //! knows another, and none knows SQL.
 
 pub mod admin;
+pub mod csv;
 pub mod docs;
 pub mod http;
 pub mod mapi;

@@ -19,6 +19,7 @@ mod nonce_book;
 mod operator;
 mod receiver;
 mod registry;
+mod report;
 mod step;
 mod submit;
 mod sweep;
@@ -37,6 +38,7 @@ pub use nonce_book::NonceBook;
 pub use operator::SettledDay;
 pub use receiver::Receiver;
 pub use registry::Merchant;
+pub use report::{Line, Report, ReportIntent, Wanted};
 pub use step::Work;
 pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL};
 pub use sweep::Swept;
@@ -51,8 +53,10 @@ use amend::Turnstiles;
 use card_vault::{CardVault, Surroundings};
 use futures_util::future::try_join_all;
 use registry::Registry;
+use report::PAGES_AT_ONCE;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Serial numbers from here on were rolled. The wire has room for 48 bits, of which counting never
 /// reaches the last.
@@ -79,6 +83,8 @@ pub struct Gateway {
     vault: CardVault,
     nonces: NonceBook,
     turnstiles: Turnstiles,
+    /// Who may read a page of a report now.
+    report_turns: Semaphore,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
 }
@@ -132,6 +138,7 @@ impl Gateway {
             vault: CardVault::new(),
             nonces: NonceBook::new(),
             turnstiles: Turnstiles::new(),
+            report_turns: Semaphore::new(PAGES_AT_ONCE),
             jobs: Handover::new(),
             callbacks: Handover::new(),
         }

@@ -21,6 +21,8 @@ pub struct TransactionView<'a> {
     pub serial: SerialNumber,
     pub comment: Option<&'a str>,
     pub created_at: Millis,
+    /// When it became final.
+    pub decided_at: Option<Millis>,
 }
 
 impl<'a> TransactionView<'a> {
@@ -37,6 +39,7 @@ impl<'a> TransactionView<'a> {
                 serial: amendment.serial,
                 comment: amendment.comment.as_deref(),
                 created_at: amendment.created_at,
+                decided_at: amendment.status.is_final().then_some(amendment.updated_at),
             },
             None => Self {
                 kind: order.kind.name(),
@@ -47,6 +50,7 @@ impl<'a> TransactionView<'a> {
                 serial: order.serial,
                 comment: None,
                 created_at: order.created_at,
+                decided_at: order.status.is_final().then_some(order.updated_at),
             },
         }
     }

@@ -8,7 +8,7 @@ use super::writer::JobRef;
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
 use crate::payment::amendment::{Amendment, Change, Kind};
-use crate::payment::ids::{AmendmentId, EndpointId, JobId, OrderId, ReaderId, SerialNumber};
+use crate::payment::ids::{AmendmentId, EndpointId, JobId, ReaderId, SerialNumber};
 use crate::payment::ledger::Posting;
 use crate::payment::money::Amount;
 use crate::payment::notice::Notice;
@@ -101,7 +101,11 @@ impl Store {
     /// When the database cannot be read.
     pub async fn amendments_of(&self, order: &Order) -> Result<Vec<Amendment>, StoreError> {
         let rows = self.rows(sql(OF_ORDER).bind(order.id.0)).await?;
-        rows.into_iter().map(|row| amendment_from(row, order)).collect()
+        let read = |mut row: Row| {
+            let (id, _) = (row.int()?, row.int()?);
+            amendment_from(id, row, order)
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Saves a new amendment and its job, if the order is still as it was read, its gate is open
@@ -284,11 +288,15 @@ fn insert_notice(row: &NoticeRow<'_>, claims: i64) -> Statement {
         .bind(claims)
 }
 
-/// An amendment has the currency of its order.
-fn amendment_from(mut row: Row, order: &Order) -> Result<Amendment, StoreError> {
+/// Reads what follows the two ids. An amendment has the currency of its order.
+pub(super) fn amendment_from(
+    id: i64,
+    mut row: Row,
+    order: &Order,
+) -> Result<Amendment, StoreError> {
     Ok(Amendment {
-        id: AmendmentId(row.int()?),
-        order: OrderId(row.int()?),
+        id: AmendmentId(id),
+        order: order.id,
         kind: Kind::from_name(&row.text()?).ok_or_else(|| corrupt("kind"))?,
         status: Status::from_name(&row.text()?).ok_or_else(|| corrupt("status"))?,
         amount: Amount::from_minor(row.int()?, order.amount.currency())

@@ -30,6 +30,7 @@ mod order_life;
 mod orders;
 mod process;
 mod readme;
+mod report;
 mod serve;
 mod shelf;
 mod simulation;

@@ -8,7 +8,7 @@ const collection = load("../../postman/tillgate.postman_collection.json");
 const environment = load("../../postman/sandbox.postman_environment.json");
 
 /** How many different assertions the collection has; polling repeats some of them. */
-const ASSERTIONS = 216;
+const ASSERTIONS = 217;
 
 /** The committed environment with what this sandbox printed. */
 function environmentOf(ready) {

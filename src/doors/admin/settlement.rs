@@ -2,6 +2,7 @@
 //! day of a million sales needs no more memory than one of ten.
 
 use super::{Admin, failed, problem};
+use crate::doors::csv::push_record;
 use crate::gateway::{Failure, Gateway, SettledDay, SettlementLine};
 use crate::payment::ids::DayCloseId;
 use actix_web::http::StatusCode;
@@ -62,6 +63,25 @@ impl FileLine {
     }
 }
 
+impl FileLine {
+    /// In the order of the columns.
+    fn fields(&self) -> [&str; COLUMNS.len()] {
+        [
+            &self.batch,
+            &self.date,
+            &self.endpoint,
+            &self.transaction,
+            &self.order,
+            &self.client_orderid,
+            self.movement,
+            &self.reference,
+            &self.amount,
+            self.currency,
+            &self.posted_at,
+        ]
+    }
+}
+
 /// How a file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -70,22 +90,22 @@ enum Format {
 }
 
 impl Format {
-    fn head(self) -> anyhow::Result<Vec<u8>> {
+    fn head(self, out: &mut Vec<u8>) {
         match self {
-            Self::Csv => csv_row(|writer| writer.write_record(COLUMNS)),
-            Self::Json => Ok(b"[".to_vec()),
+            Self::Csv => push_record(out, COLUMNS),
+            Self::Json => out.push(b'['),
         }
     }
 
-    fn line(self, line: &FileLine, first: bool) -> anyhow::Result<Vec<u8>> {
+    fn line(self, line: &FileLine, first: bool, out: &mut Vec<u8>) -> serde_json::Result<()> {
         match self {
-            Self::Csv => csv_row(|writer| writer.serialize(line)),
+            Self::Csv => push_record(out, line.fields()),
             Self::Json => {
-                let mut text = if first { b"\n".to_vec() } else { b",\n".to_vec() };
-                serde_json::to_writer(&mut text, line)?;
-                Ok(text)
+                out.extend(if first { &b"\n"[..] } else { b",\n" });
+                serde_json::to_writer(out, line)?;
             }
         }
+        Ok(())
     }
 
     fn foot(self) -> &'static [u8] {
@@ -94,17 +114,6 @@ impl Format {
             Self::Json => b"\n]\n",
         }
     }
-}
-
-type CsvWriter = csv::Writer<Vec<u8>>;
-
-/// RFC 4180: lines end in CR LF.
-fn csv_row(write: impl FnOnce(&mut CsvWriter) -> csv::Result<()>) -> anyhow::Result<Vec<u8>> {
-    let mut builder = csv::WriterBuilder::new();
-    builder.has_headers(false).terminator(csv::Terminator::CRLF);
-    let mut writer = builder.from_writer(Vec::new());
-    write(&mut writer)?;
-    Ok(writer.into_inner()?)
 }
 
 /// What a closed day moved, as CSV.
@@ -207,14 +216,14 @@ impl Writing {
     async fn piece(&mut self) -> anyhow::Result<Bytes> {
         let mut piece = Vec::new();
         if self.at == Place::Head {
-            piece.extend(self.format.head()?);
+            self.format.head(&mut piece);
             self.at = Place::Lines;
         }
         let page = self.gateway.settlement_page(&self.day, self.last.as_ref()).await;
         let page = page.map_err(|failure: Failure| anyhow::anyhow!(failure.to_string()))?;
         for (place, line) in page.iter().enumerate() {
             let first = self.last.is_none() && place == 0;
-            piece.extend(self.format.line(&FileLine::of(&self.day, line), first)?);
+            self.format.line(&FileLine::of(&self.day, line), first, &mut piece)?;
         }
         if let Some(last) = page.into_iter().next_back() {
             self.last = Some(last);

@@ -3,19 +3,21 @@
 const sandbox = {{sandbox}};
 
 async function sign(request) {
-  const path = new URL(request.url, location.href).pathname;
-  const signed = /^\/(paynet\/)?(mapi|api)\//.test(path);
+  const address = new URL(request.url, location.href);
+  const signed = /^\/(paynet\/)?(mapi|api)\/|\/services\//.test(address.pathname);
   if (!sandbox || !signed || request.headers.Authorization) return request;
-  const address = new URL(request.url, location.href).href;
-  const answer = await fetch("/sandbox/sign?url=" + encodeURIComponent(address), {
+  // Of a GET the query is signed, and goes out as it is.
+  const asks = request.method.toUpperCase() === "GET";
+  const what = new URLSearchParams({ url: address.href, method: asks ? "GET" : "POST" });
+  const answer = await fetch("/sandbox/sign?" + what, {
     method: "POST",
     headers: { "Content-Type": "application/x-www-form-urlencoded" },
-    body: request.body,
+    body: asks ? address.search.slice(1) : request.body,
   });
   if (!answer.ok) throw new Error(await answer.text());
   const { authorization, body } = await answer.json();
   request.headers.Authorization = authorization;
-  request.body = body;
+  if (!asks) request.body = body;
   return request;
 }
 

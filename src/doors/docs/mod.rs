@@ -35,6 +35,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         mapi::close_day,
         mapi::give_back,
         mapi::void,
+        mapi::transaction_report,
         sandbox::swipe,
         sandbox::complete,
         sandbox::callbacks,

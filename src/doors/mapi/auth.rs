@@ -48,37 +48,64 @@ pub enum Unsigned {
     Failure(#[from] Failure),
 }
 
+/// Whose request it is, where the signature is of no endpoint.
+pub struct SignedBy {
+    pub merchant: Arc<Merchant>,
+    pub nonce_digest: [u8; 16],
+    /// The signature's own time stamp.
+    pub stamped_at: Millis,
+}
+
+/// A request to be authenticated: `form` is what is signed beside the header, the fields of the
+/// body or, of a GET, those of the query.
+#[derive(Clone, Copy)]
+pub struct Claim<'a> {
+    pub gateway: &'a Gateway,
+    /// Addresses under which clients know this server; empty: whatever they asked for.
+    pub base_urls: &'a [String],
+    pub request: &'a HttpRequest,
+    pub form: &'a Form,
+}
+
 /// Checks header, consumer, endpoint, method, time stamp and signature, in this order. The nonce
 /// is checked when the request is carried out.
 ///
 /// # Errors
 /// The first check that fails.
-pub async fn authenticate(
-    gateway: &Gateway,
-    base_urls: &[String],
-    request: &HttpRequest,
-    form: &Form,
-    endpoint: EndpointId,
-) -> Result<Signed, Unsigned> {
-    let text = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let header = Header::parse(text.ok_or(Unsigned::NoHeader)?)?;
-    let merchant = gateway.merchant_by_login(&header.consumer_key).await?;
-    let merchant = merchant.ok_or(Unsigned::UnknownConsumer)?;
-    let found = gateway.endpoint(endpoint).await?;
+pub async fn authenticate(claim: Claim<'_>, endpoint: EndpointId) -> Result<Signed, Unsigned> {
+    let (header, merchant) = consumer(claim).await?;
+    let found = claim.gateway.endpoint(endpoint).await?;
     let found = found
         .filter(|found| found.merchant == merchant.id)
         .ok_or(Unsigned::ForeignEndpoint(endpoint))?;
+    let SignedBy { merchant, nonce_digest, stamped_at } = check(claim, &header, merchant)?;
+    Ok(Signed { merchant, endpoint: found, nonce_digest, stamped_at })
+}
+
+/// As [`authenticate`], for a request that is about no one endpoint.
+///
+/// # Errors
+/// The first check that fails.
+pub async fn authenticate_merchant(claim: Claim<'_>) -> Result<SignedBy, Unsigned> {
+    let (header, merchant) = consumer(claim).await?;
+    check(claim, &header, merchant)
+}
+
+async fn consumer(claim: Claim<'_>) -> Result<(Header, Arc<Merchant>), Unsigned> {
+    let text = claim.request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = Header::parse(text.ok_or(Unsigned::NoHeader)?)?;
+    let merchant = claim.gateway.merchant_by_login(&header.consumer_key).await?;
+    Ok((header, merchant.ok_or(Unsigned::UnknownConsumer)?))
+}
+
+fn check(claim: Claim<'_>, header: &Header, merchant: Arc<Merchant>) -> Result<SignedBy, Unsigned> {
     if header.method != HMAC_SHA1 {
         return Err(Unsigned::Method);
     }
-    let stamped_at = check_clock(header.timestamp, gateway.clock().now())?;
-    check_signature(&header, &merchant.control_key, base_urls, request, form)?;
-    Ok(Signed {
-        nonce_digest: nonce_digest(&header.consumer_key, &header.nonce, header.timestamp),
-        merchant,
-        endpoint: found,
-        stamped_at,
-    })
+    let stamped_at = check_clock(header.timestamp, claim.gateway.clock().now())?;
+    check_signature(claim, header, &merchant.control_key)?;
+    let nonce_digest = nonce_digest(&header.consumer_key, &header.nonce, header.timestamp);
+    Ok(SignedBy { merchant, nonce_digest, stamped_at })
 }
 
 fn check_clock(timestamp: u64, now: Millis) -> Result<Millis, Unsigned> {
@@ -93,13 +120,8 @@ fn check_clock(timestamp: u64, now: Millis) -> Result<Millis, Unsigned> {
 }
 
 /// Clients sign the address that they know: with or without the port, before or behind a proxy.
-fn check_signature(
-    header: &Header,
-    control_key: &str,
-    base_urls: &[String],
-    request: &HttpRequest,
-    form: &Form,
-) -> Result<(), Unsigned> {
+fn check_signature(claim: Claim<'_>, header: &Header, control_key: &str) -> Result<(), Unsigned> {
+    let Claim { base_urls, request, form, .. } = claim;
     let params = signed_params(form.fields(), header)?;
     let urls = match base_urls {
         [] => candidate_urls(&host_urls(request), request.path()),

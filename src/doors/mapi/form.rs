@@ -49,6 +49,14 @@ impl Form {
         Ok(Self { fields })
     }
 
+    /// Reads the query of a request, which is written like a form.
+    ///
+    /// # Errors
+    /// As [`Form::parse`].
+    pub fn of_query(query: &str) -> Result<Self, Malformed> {
+        Self::parse(query.as_bytes())
+    }
+
     /// The form of a body that is none.
     #[must_use]
     pub fn empty() -> Self {

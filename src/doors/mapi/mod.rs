@@ -8,6 +8,7 @@
 //! | `POST /api/v2/close-day/{endpoint}` | the same | `close-day-response` |
 //! | `POST /api/v2/status/{endpoint}`, `…/group/{group}` | SHA-1 `control` | `status-response` |
 //! | `POST /api/v2/capture`, `return`, `void` likewise | SHA-1 `control` | `async-response` |
+//! | `GET /paynet-ui/services/transaction-report` | OAuth 1.0a over the query | CSV |
 //!
 //! Everything also lives under `/paynet`. Requests are forms. Answers are pairs with a line feed
 //! after each value, HTTP 200 even for errors, or JSON on request. 400 says in a header what is
@@ -22,6 +23,7 @@ mod close_day;
 mod control;
 mod form;
 mod reply;
+mod report;
 mod sale;
 mod status;
 mod strict;
@@ -31,6 +33,7 @@ pub(crate) use amend::*;
 pub use auth::Unsigned;
 pub(crate) use close_day::*;
 pub use form::{Form, Malformed};
+pub(crate) use report::*;
 pub use sale::{SaleForm, signed_fields};
 pub use status::StatusForm;
 
@@ -41,7 +44,7 @@ use crate::payment::order::Kind;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use auth::{Signed, authenticate};
+use auth::{Claim, Signed, authenticate};
 use std::sync::Arc;
 
 /// What the handlers need.
@@ -52,10 +55,22 @@ pub struct Mapi {
     pub base_urls: Arc<[String]>,
 }
 
+impl Mapi {
+    fn claim<'a>(&'a self, request: &'a HttpRequest, form: &'a Form) -> Claim<'a> {
+        Claim { gateway: &self.gateway, base_urls: &self.base_urls, request, form }
+    }
+}
+
 /// Mounts the door, at the top and under `/paynet`.
 pub fn configure(config: &mut ServiceConfig) {
     routes(config);
-    config.service(web::scope("/paynet").configure(routes));
+    config
+        .service(web::scope("/paynet").configure(routes))
+        // Reports are asked for where the merchant's own pages would be.
+        .service(
+            web::resource("/paynet-ui/services/transaction-report")
+                .route(web::get().to(transaction_report)),
+        );
 }
 
 fn routes(config: &mut ServiceConfig) {
@@ -66,6 +81,9 @@ fn routes(config: &mut ServiceConfig) {
         .service(
             web::resource("/mapi/v1/add-signature/{endpoint}/{order}/{digest}")
                 .route(web::post().to(add_signature)),
+        )
+        .service(
+            web::resource("/services/transaction-report").route(web::get().to(transaction_report)),
         )
         .service(
             web::resource("/api/v2/status/group/{group}").route(web::post().to(status_of_group)),
@@ -227,11 +245,8 @@ async fn signed_by(
     form: &Form,
     endpoint: EndpointId,
 ) -> Result<Signed, HttpResponse> {
-    match authenticate(&mapi.gateway, &mapi.base_urls, request, form, endpoint).await {
-        Ok(signed) => Ok(signed),
-        Err(Unsigned::Failure(failure)) => Err(reply::failed(&failure, NO_SERIAL, None, request)),
-        Err(reason) => Err(reply::forbidden(&reason)),
-    }
+    let signed = authenticate(mapi.claim(request, form), endpoint).await;
+    signed.map_err(|unsigned| turn_away(&unsigned, request))
 }
 
 async fn tell_status(
@@ -269,6 +284,14 @@ const CLIENT_ORDERID_MAX: usize = 128;
 /// Stands in answers that carry no serial anyway.
 const NO_SERIAL: SerialNumber = SerialNumber(0);
 
+/// The answer to a request that does not count as signed.
+fn turn_away(unsigned: &Unsigned, request: &HttpRequest) -> HttpResponse {
+    match unsigned {
+        Unsigned::Failure(failure) => reply::failed(failure, NO_SERIAL, None, request),
+        reason => reply::forbidden(reason),
+    }
+}
+
 fn fail(
     mapi: &Mapi,
     failure: &Failure,
@@ -290,8 +313,10 @@ async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Form, Http
         return Err(bad_request("the Content-Type must be application/x-www-form-urlencoded"));
     }
     let body = read_body(request, payload).await.map_err(super::http::BodyError::answer)?;
-    Form::parse(&body).map_err(|malformed| {
-        tracing::info!(%malformed, "answered 400");
-        bad_request(&malformed.to_string())
-    })
+    Form::parse(&body).map_err(answer_malformed)
+}
+
+fn answer_malformed(malformed: Malformed) -> HttpResponse {
+    tracing::info!(%malformed, "answered 400");
+    bad_request(&malformed.to_string())
 }

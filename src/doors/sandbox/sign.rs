@@ -24,6 +24,9 @@ const AUTO: &str = "auto";
 pub struct SignQuery {
     /// The whole address, for example `http://127.0.0.1:8080/mapi/v1/sale/1111`.
     pub url: String,
+    /// How it will be sent; `POST` if left out. Of a `GET` the form is the query.
+    #[param(example = "POST")]
+    pub method: Option<String>,
 }
 
 /// What to send.
@@ -51,7 +54,8 @@ pub(crate) async fn sign(
     body: web::Bytes,
 ) -> HttpResponse {
     let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
-    match sandbox.complete_and_sign(&query.url, form).await {
+    let method = query.method.as_deref().unwrap_or("POST");
+    match sandbox.complete_and_sign(method, &query.url, form).await {
         Ok(signed) => HttpResponse::Ok().json(signed),
         Err(SwipeFault::Wrong(message)) => problem(StatusCode::BAD_REQUEST, message),
         Err(SwipeFault::Gateway(failure)) => {
@@ -64,6 +68,7 @@ pub(crate) async fn sign(
 impl Sandbox {
     async fn complete_and_sign(
         &self,
+        method: &str,
         url: &str,
         mut form: Vec<(String, String)>,
     ) -> Result<Signed, SwipeFault> {
@@ -90,7 +95,7 @@ impl Sandbox {
         let stamp = u64::try_from(now).unwrap_or_default();
         let header = Header::unsigned(&merchant.login, &self.entropy.uuid(), stamp);
         let url = url.split('?').next().unwrap_or(url);
-        let authorization = authorize(&header, &merchant.control_key, "POST", url, &form)
+        let authorization = authorize(&header, &merchant.control_key, method, url, &form)
             .map_err(|fault| SwipeFault::Wrong(fault.to_string()))?;
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
         Ok(Signed { authorization, body })
