@@ -20,6 +20,7 @@ mod registry;
 mod step;
 mod submit;
 mod sweep;
+mod velocity;
 mod watch;
 
 pub use advice::TillMessage;
@@ -48,6 +49,7 @@ use futures_util::future::try_join_all;
 use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
+use velocity::Lines;
 
 /// Serial numbers from here on were rolled. The wire has room for 48 bits, of which counting never
 /// reaches the last.
@@ -74,6 +76,7 @@ pub struct Gateway {
     vault: CardVault,
     nonces: NonceBook,
     turnstiles: Turnstiles,
+    lines: Lines,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
 }
@@ -127,6 +130,7 @@ impl Gateway {
             vault: CardVault::new(),
             nonces: NonceBook::new(),
             turnstiles: Turnstiles::new(),
+            lines: Lines::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
         }

@@ -1,6 +1,7 @@
 //! Merchants and their endpoints, as the rules need them.
 
 use super::ids::{EndpointId, GroupId, MerchantId};
+use super::limits::Limits;
 use super::money::{Amount, Currency};
 use super::refusal::Refusal;
 
@@ -25,6 +26,7 @@ pub struct Endpoint {
     /// Whether the sandbox plays the acquirer here, so that its magic amounts apply.
     pub sandbox: bool,
     pub terms: Terms,
+    pub limits: Limits,
 }
 
 /// What merchant and acquirer have agreed about an endpoint.

@@ -30,6 +30,7 @@ mod sql;
 mod sqlite;
 mod ticket;
 mod turns;
+mod usages;
 mod writer;
 
 pub use amendments::{AmendmentAdvance, CounterMark};
@@ -39,6 +40,7 @@ pub use notices::{DueNotice, NoticeState};
 pub use opening::Commits;
 pub use registry::{KeySetRecord, MerchantRecord};
 pub use sqlite::{InlineDisk, StatementFate};
+pub use usages::Usage;
 pub use writer::{Acceptance, Advance, JobRef, NewOrder, NonceMark, NoticeResult, PhoneSeen};
 
 use numbers::Numbers;

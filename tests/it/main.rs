@@ -23,6 +23,7 @@ mod fuzz;
 mod http;
 mod lanes;
 mod licences;
+mod limits;
 mod order_life;
 mod orders;
 mod process;

@@ -39,6 +39,8 @@ const INITIALIZER: &str = include_str!("initializer.js");
         sandbox::callbacks,
         sandbox::clock,
         sandbox::move_clock,
+        sandbox::limits,
+        sandbox::set_limits,
         sandbox::sign,
         ops::live,
         ops::ready,
@@ -47,7 +49,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
     modifiers(&Signatures),
     tags(
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
-        (name = "Sandbox", description = "Virtual readers, the callback inbox and the clock; only in `tillgate dev`"),
+        (name = "Sandbox", description = "Virtual readers, the callback inbox, the clock and limits; only in `tillgate dev`"),
         (name = "Operations", description = "Health and metrics"),
     )
 )]
