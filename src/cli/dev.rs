@@ -8,6 +8,7 @@ use crate::doors::docs::DOCS_PATH;
 use crate::doors::sandbox::INBOX_PATH;
 use crate::gateway::{Failure, Gateway};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::limits::Limits;
 use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderState};
@@ -196,6 +197,7 @@ fn sandbox_endpoint(id: EndpointId, currency: &str, place: usize) -> Result<Endp
         descriptor: "TILLGATE SANDBOX".to_owned(),
         sandbox: true,
         terms: Terms { partial_capture: true, partial_reversal: true, ..Terms::default() },
+        limits: Limits::default(),
     })
 }
 

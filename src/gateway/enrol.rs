@@ -5,6 +5,7 @@ use crate::crypto::reader_keys::InitialKey;
 use crate::payment::ids::{GroupId, KeySetId, MerchantId};
 use crate::payment::merchant::Endpoint;
 use crate::payment::reader::{Reader, ReaderState};
+use crate::payment::refusal::Refusal;
 use crate::store::{KeySetRecord, MerchantRecord};
 
 impl Gateway {
@@ -35,16 +36,18 @@ impl Gateway {
     /// Adds an endpoint.
     ///
     /// # Errors
-    /// When it exists or the database cannot be written.
+    /// When it exists, its limits make no sense, or the database cannot be written.
     pub async fn enrol_endpoint(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        check_limits(endpoint)?;
         Ok(self.store().add_endpoint(endpoint, self.clock().now()).await?)
     }
 
-    /// Changes whether an endpoint is enabled and strict, and its callback address.
+    /// Changes whether an endpoint is enabled and strict, its callback address, terms and limits.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// `Refused` when its limits make no sense; when the database cannot be written.
     pub async fn change_endpoint(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        check_limits(endpoint)?;
         self.store().change_endpoint(endpoint).await?;
         self.forget_registry();
         Ok(())
@@ -109,4 +112,9 @@ impl Gateway {
     pub async fn initial_key(&self, reader: &Reader) -> Result<InitialKey, Failure> {
         Ok(self.base_key(reader.key_set).await?.initial_key(&reader.serial))
     }
+}
+
+fn check_limits(endpoint: &Endpoint) -> Result<(), Failure> {
+    let checked = endpoint.limits.check();
+    Ok(checked.map_err(|error| Refusal::invalid(error.place, error.why))?)
 }

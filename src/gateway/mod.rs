@@ -23,6 +23,7 @@ mod report;
 mod step;
 mod submit;
 mod sweep;
+mod velocity;
 mod watch;
 
 pub use crate::store::{Gate, SettlementLine};
@@ -57,6 +58,7 @@ use report::PAGES_AT_ONCE;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use velocity::Lines;
 
 /// Serial numbers from here on were rolled. The wire has room for 48 bits, of which counting never
 /// reaches the last.
@@ -85,6 +87,7 @@ pub struct Gateway {
     turnstiles: Turnstiles,
     /// Who may read a page of a report now.
     report_turns: Semaphore,
+    lines: Lines,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
 }
@@ -139,6 +142,7 @@ impl Gateway {
             nonces: NonceBook::new(),
             turnstiles: Turnstiles::new(),
             report_turns: Semaphore::new(PAGES_AT_ONCE),
+            lines: Lines::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
         }

@@ -3,6 +3,7 @@
 use super::nonce_book::bucket_of;
 use super::registry::Merchant;
 use super::step::Work;
+use super::velocity::usages;
 use super::{Failure, Gateway};
 use crate::crypto::card_checks::{InsideError, check_inside};
 use crate::crypto::card_data::ClearCard;
@@ -16,7 +17,7 @@ use crate::payment::money::Amount;
 use crate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
 use crate::payment::reader::Reader;
 use crate::payment::refusal::Refusal;
-use crate::payment::{Millis, transition};
+use crate::payment::{Millis, filter, transition};
 use crate::store::{Acceptance, NewOrder, NonceMark, PhoneSeen};
 use chrono::{DateTime, Datelike};
 use std::sync::Arc;
@@ -113,6 +114,10 @@ impl Gateway {
         self.admit_callback(intent)?;
         let now = self.clock().now();
         let presented = self.open_card(intent, now).await?;
+        let (card, reader) = (&presented.facts, presented.reader.id);
+        let _turns = self.enter_lines(&intent.endpoint, card, reader).await?;
+        // Waiting for the turn may have taken some time.
+        let now = self.clock().now();
         let place = self.jobs.reserve().await;
         let mut new = self.draft(intent, presented, now).await?;
         new.leased_until = place.is_some().then(|| now + self.job_lease());
@@ -276,7 +281,10 @@ impl Gateway {
             updated_at: now,
             version: 0,
         };
-        let change = transition::open(order, &intent.endpoint, now);
+        let endpoint = &intent.endpoint;
+        let used = self.used_before(endpoint, &order, now).await?;
+        let filtered = filter::judge(endpoint, &order, &used);
+        let change = transition::open(order, filtered, now);
         let order = &change.order;
         let notice = self.notice_of(order).await?;
         let card_sealed = match change.next {
@@ -291,6 +299,10 @@ impl Gateway {
             leased_until: None,
             counter: presented.counter,
             nonce: nonce_mark(intent),
+            usages: match order.status {
+                Status::Filtered => Vec::new(),
+                _ => usages(endpoint, order),
+            },
             phone: PhoneSeen {
                 phone_id: intent.facts.phone_id.clone(),
                 sdk_version: intent.sdk_version.clone(),

@@ -1,14 +1,17 @@
-//! Forgetting in time: old nonces, and the keys of cards that nobody needs any more.
+//! Forgetting in time: old nonces, what no limit counts any more, and the keys of cards that nobody
+//! needs any more.
 
 use super::nonce_book::{REMEMBERED, bucket_of};
 use super::{Failure, Gateway};
 use crate::payment::MINUTE;
+use crate::payment::limits::WITHIN_MAX;
 
 /// What one sweep removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Swept {
     pub nonces: u64,
     pub card_keys: i64,
+    pub usages: u64,
 }
 
 impl Gateway {
@@ -49,6 +52,7 @@ impl Gateway {
         Ok(Swept {
             nonces: self.store().forget_nonces_before(first_kept).await?,
             card_keys: self.vault.destroy_unused(self.store(), now).await?,
+            usages: self.store().forget_usages_before(now - WITHIN_MAX).await?,
         })
     }
 }

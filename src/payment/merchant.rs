@@ -2,6 +2,7 @@
 
 use super::day::BusinessDay;
 use super::ids::{EndpointId, GroupId, MerchantId};
+use super::limits::Limits;
 use super::money::{Amount, Currency};
 use super::refusal::Refusal;
 
@@ -26,6 +27,7 @@ pub struct Endpoint {
     /// Whether the sandbox plays the acquirer here, so that its magic amounts apply.
     pub sandbox: bool,
     pub terms: Terms,
+    pub limits: Limits,
 }
 
 /// What merchant and acquirer have agreed about an endpoint.

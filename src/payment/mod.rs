@@ -12,6 +12,7 @@ pub mod host;
 pub mod ids;
 pub mod ladder;
 pub mod ledger;
+pub mod limits;
 pub mod merchant;
 pub mod money;
 pub mod notice;

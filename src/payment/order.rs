@@ -157,6 +157,9 @@ pub struct RequestFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
     pub ipaddress: String,
+    /// Two or three letters, as sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub country: String,
     /// The mobile device that sent the request.
     pub phone_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

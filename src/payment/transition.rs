@@ -28,10 +28,8 @@ use super::Millis;
 use super::amend::hold_ends;
 use super::chip::{ADVICE_WAIT, Completion};
 use super::decline::{self, Decline};
-use super::filter;
 use super::host::HostAnswer;
 use super::ladder;
-use super::merchant::Endpoint;
 use super::order::{Kind, Order, Outcome, OutcomeError, Stage, Status};
 
 pub use super::step::{Planned, Step};
@@ -89,10 +87,11 @@ pub struct IllegalEvent {
     pub status: Status,
 }
 
-/// Opens an accepted order: the filter ends it at once or the acquirer is asked next.
+/// Opens an accepted order: what the filter says against it ends it at once, or the acquirer is
+/// asked next.
 #[must_use]
-pub fn open(mut order: Order, endpoint: &Endpoint, now: Millis) -> Change {
-    if let Some(reason) = filter::judge(endpoint, order.amount) {
+pub fn open(mut order: Order, filtered: Option<Decline>, now: Millis) -> Change {
+    if let Some(reason) = filtered {
         let outcome = Outcome::refused(reason);
         return finish(order, (Status::Filtered, Stage::Filtered), outcome, now);
     }
@@ -253,28 +252,8 @@ mod tests {
     use super::*;
     use crate::payment::card::EntryMode;
     use crate::payment::chip::ChipTags;
-    use crate::payment::ids::{EndpointId, MerchantId};
-    use crate::payment::merchant::Terms;
-    use crate::payment::money::Currency;
     use crate::payment::order::example::order;
     use proptest::prelude::*;
-
-    fn endpoint() -> Endpoint {
-        Endpoint {
-            id: EndpointId(1111),
-            merchant: MerchantId(1),
-            group: None,
-            currency: Currency::from_alpha("RUB").unwrap(),
-            enabled: true,
-            strict_validation: false,
-            callback_url: None,
-            amount_limits_minor: (1, 1_000_000),
-            terminal_id: "10000462".to_owned(),
-            descriptor: "TEST".to_owned(),
-            sandbox: true,
-            terms: Terms::default(),
-        }
-    }
 
     fn answer(response_code: &str) -> Event {
         Event::Answered(HostAnswer {
@@ -288,9 +267,9 @@ mod tests {
 
     #[test]
     fn an_opened_order_goes_to_the_acquirer_unless_the_filter_stops_it() {
-        let sent = open(order(1042), &endpoint(), 5);
+        let sent = open(order(1042), None, 5);
         assert_eq!(sent.next, Some(Planned { step: Step::Authorise { round: 0 }, due_at: 5 }));
-        let stopped = open(order(1300), &endpoint(), 5);
+        let stopped = open(order(1300), Some(decline::MALFUNCTION), 5);
         assert_eq!((stopped.order.status, stopped.next), (Status::Filtered, None));
     }
 
@@ -324,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_never_reached_the_acquirer_is_sent_again_and_then_declined() {
-        let mut change = open(order(1042), &endpoint(), 0);
+        let mut change = open(order(1042), None, 0);
         while let Some(Planned { step: Step::Authorise { round }, due_at }) = change.next {
             change = apply(change.order, Event::NotSent { round }, due_at).unwrap();
         }
@@ -335,7 +314,7 @@ mod tests {
     fn chip_sale() -> Order {
         let mut order = order(1042);
         order.card.entry_mode = EntryMode::Chip;
-        open(order, &endpoint(), 0).order
+        open(order, None, 0).order
     }
 
     fn completion(approved: bool) -> Completion {
@@ -432,7 +411,7 @@ mod tests {
             events in proptest::collection::vec(any_event(), 0..40),
             chip in any::<bool>(),
         ) {
-            let mut change = open(if chip { chip_sale() } else { order(1042) }, &endpoint(), 0);
+            let mut change = open(if chip { chip_sale() } else { order(1042) }, None, 0);
             for event in events {
                 prop_assert_eq!(change.order.status.is_final(), change.next.is_none());
                 match apply(change.order.clone(), event, 1) {

@@ -1,6 +1,6 @@
 //! Later transactions on orders. They are rarer than orders, so they need no place in the writer's
-//! batches: each change is a short transaction of portable statements, whose first one takes the row
-//! that all rivals want, and whose others write only if that row is ours.
+//! batches: each change is a short transaction of portable statements, whose first one takes the
+//! row that all rivals want, and whose others write only if that row is ours.
 
 use super::rows::{NoticeRow, json};
 use super::sql::{Row, Statement, sql};
@@ -209,8 +209,8 @@ impl Store {
     }
 
     /// Takes a job from whoever has it, if it is for this step, and uses up the counter of the
-    /// reader's message that asks for it. `None` if the job is for another step, or no longer there,
-    /// or the counter was passed before.
+    /// reader's message that asks for it. `None` if the job is for another step, or no longer
+    /// there, or the counter was passed before.
     ///
     /// # Errors
     /// When the database cannot be written.

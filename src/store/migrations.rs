@@ -12,7 +12,8 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "turns", include_str!("../../migrations/0003_turns.sql")),
     (4, "room for updates", include_str!("../../migrations/0004_room_for_updates.sql")),
     (5, "order life", include_str!("../../migrations/0005_order_life.sql")),
-    (8, "close day", include_str!("../../migrations/0008_close_day.sql")),
+    (6, "limits", include_str!("../../migrations/0006_limits.sql")),
+    (7, "close day", include_str!("../../migrations/0007_close_day.sql")),
 ];
 
 /// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key, and a table that

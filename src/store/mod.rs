@@ -33,6 +33,7 @@ mod sql;
 mod sqlite;
 mod ticket;
 mod turns;
+mod usages;
 mod writer;
 
 pub use amendments::{AmendmentAdvance, CounterMark};
@@ -45,6 +46,7 @@ pub use registry::{KeySetRecord, MerchantRecord};
 pub use report::{ReportPage, ReportedOrder};
 pub use settlements::SettlementLine;
 pub use sqlite::{InlineDisk, StatementFate};
+pub use usages::Usage;
 pub use writer::{Acceptance, Advance, JobRef, NewOrder, NonceMark, NoticeResult, PhoneSeen};
 
 use numbers::Numbers;

@@ -1,6 +1,7 @@
 //! The registry: merchants, endpoints, groups, key sets and readers. Secrets lie here sealed;
 //! the store never sees them open.
 
+use super::rows::json;
 use super::sql::{Row, Statement, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
@@ -34,7 +35,7 @@ const ENDPOINT: &str = "\
     SELECT id, merchant_id, group_id, currency, enabled, strict_validation, sandbox, \
            callback_url, amount_least_minor, amount_most_minor, terminal_id, descriptor, \
            partial_capture, partial_reversal, multi_capture, hold_days, fee_basis_points, \
-           fee_fixed_minor, time_zone, close_at \
+           fee_fixed_minor, time_zone, close_at, limits \
     FROM endpoints WHERE id = $1";
 const GROUP_OWNER: &str = "SELECT merchant_id FROM endpoint_groups WHERE id = $1";
 const KEY_SET: &str = "SELECT id, prefix, base_key_sealed FROM key_sets WHERE id = $1";
@@ -56,14 +57,15 @@ const INSERT_ENDPOINT: &str = "\
     INSERT INTO endpoints (id, merchant_id, group_id, currency, enabled, strict_validation, \
            sandbox, callback_url, amount_least_minor, amount_most_minor, terminal_id, \
            descriptor, partial_capture, partial_reversal, multi_capture, hold_days, \
-           fee_basis_points, fee_fixed_minor, time_zone, close_at) \
+           fee_basis_points, fee_fixed_minor, time_zone, close_at, limits) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-           $19, $20)";
+           $19, $20, $21)";
 const INSERT_GATE: &str = "INSERT INTO gates (endpoint_id, day, opened_at) VALUES ($1, 1, $2)";
 const UPDATE_ENDPOINT: &str = "\
     UPDATE endpoints SET enabled = $2, strict_validation = $3, callback_url = $4, \
            partial_capture = $5, partial_reversal = $6, multi_capture = $7, hold_days = $8, \
-           fee_basis_points = $9, fee_fixed_minor = $10, time_zone = $11, close_at = $12 \
+           fee_basis_points = $9, fee_fixed_minor = $10, time_zone = $11, close_at = $12, \
+           limits = $13 \
     WHERE id = $1";
 const INSERT_KEY_SET: &str =
     "INSERT INTO key_sets (id, prefix, base_key_sealed) VALUES ($1, $2, $3)";
@@ -187,10 +189,12 @@ impl Store {
             .bind(endpoint.terminal_id.as_str())
             .bind(endpoint.descriptor.as_str());
         let gate = sql(INSERT_GATE).bind(endpoint.id.0).bind(now);
-        self.change(vec![bind_terms(statement, &endpoint.terms), gate]).await.map(drop)
+        let statement = bind_terms(statement, &endpoint.terms).bind(json(&endpoint.limits)?);
+        self.change(vec![statement, gate]).await.map(drop)
     }
 
-    /// Changes what may change about an endpoint: enabled, strictness, callback address, terms.
+    /// Changes what may change about an endpoint: enabled, strictness, callback address, terms,
+    /// limits.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -200,7 +204,8 @@ impl Store {
             .bind(endpoint.enabled)
             .bind(endpoint.strict_validation)
             .bind(endpoint.callback_url.clone());
-        self.change(vec![bind_terms(statement, &endpoint.terms)]).await.map(drop)
+        let statement = bind_terms(statement, &endpoint.terms).bind(json(&endpoint.limits)?);
+        self.change(vec![statement]).await.map(drop)
     }
 
     /// Adds a key set.
@@ -297,6 +302,7 @@ fn endpoint_from(mut row: Row) -> Result<Endpoint, StoreError> {
                 },
             },
         },
+        limits: serde_json::from_str(&row.text()?).map_err(|_| corrupt("limits"))?,
     })
 }
 

@@ -12,6 +12,7 @@ use super::notices::DueNotice;
 use super::rows::OrderRow;
 use super::sql::{Done, Statement};
 use super::ticket::Ticket;
+use super::usages::Usage;
 use super::{Store, StoreError};
 use crate::payment::Millis;
 use crate::payment::ids::{JobId, MerchantId, NoticeId, OrderId};
@@ -39,6 +40,8 @@ pub struct NewOrder {
     pub counter: i64,
     pub nonce: NonceMark,
     pub phone: PhoneSeen,
+    /// What its endpoint's limits count of it.
+    pub usages: Vec<Usage>,
 }
 
 /// A used OAuth nonce: the time bucket it belongs to and its digest.

@@ -24,6 +24,7 @@ mod fuzz;
 mod http;
 mod lanes;
 mod licences;
+mod limits;
 mod month;
 mod operator;
 mod order_life;

@@ -8,6 +8,7 @@ use tillgate::payment::host::HostAnswer;
 use tillgate::payment::ids::{
     EndpointId, KeySetId, MerchantId, NoticeId, OrderId, ReaderId, SerialNumber,
 };
+use tillgate::payment::limits::Limits;
 use tillgate::payment::merchant::{Endpoint, Terms};
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::notice::Notice;
@@ -59,7 +60,7 @@ impl Shelf {
     pub async fn draft(&self, name: &str, reader: i64, counter: i64) -> NewOrder {
         let order = order(self.first.next_order_id().await.unwrap(), name, reader);
         NewOrder {
-            change: open(order, &endpoint(), 100),
+            change: open(order, None, 100),
             merchant: MerchantId(1),
             notice: None,
             request_digest: "digest".to_owned(),
@@ -68,6 +69,7 @@ impl Shelf {
             counter,
             nonce: nonce_of(name, counter),
             phone: PhoneSeen { phone_id: "p".to_owned(), sdk_version: None },
+            usages: Vec::new(),
         }
     }
 
@@ -118,6 +120,7 @@ pub fn endpoint() -> Endpoint {
         descriptor: "SHOP".to_owned(),
         sandbox: false,
         terms: Terms::default(),
+        limits: Limits::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::shelf;
 use std::collections::BTreeMap;
 use tillgate::payment::card::EntryMode;
 use tillgate::payment::chip::{ChipTags, Completion};
+use tillgate::payment::decline;
 use tillgate::payment::host::HostAnswer;
 use tillgate::payment::ids::OrderId;
 use tillgate::payment::order::{Order, Stage, Status};
@@ -18,6 +19,8 @@ use tillgate::payment::transition::{Change, Event, Step, apply, open};
 const SEQUENCES: u64 = 20_000;
 /// How many events happen to each order.
 const EVENTS: u32 = 16;
+/// An amount that the filter stops.
+const FILTERED: i64 = 1300;
 
 /// Where an order can be.
 const PHASES: [&str; 11] = [
@@ -108,14 +111,13 @@ fn no_sequence_of_events_makes_an_illegal_transition_and_every_pair_is_reached()
 /// One order's life under random events.
 fn play(seed: u64, meetings: &mut Meetings) {
     let dice = Dice::seeded(seed);
-    let mut endpoint = shelf::endpoint();
-    endpoint.sandbox = true;
     let mut draft = shelf::order(OrderId(1), "a", 1);
     draft.status = Status::Processing;
-    draft.amount = shelf::rub(if dice.one_in(8) { 1300 } else { 1042 });
+    draft.amount = shelf::rub(if dice.one_in(8) { FILTERED } else { 1042 });
     draft.card.entry_mode = dice.pick(&[EntryMode::Chip, EntryMode::Contactless]);
     let mut now = 100;
-    let mut change = open(draft, &endpoint, now);
+    let filtered = draft.amount.minor() == FILTERED;
+    let mut change = open(draft, filtered.then_some(decline::MALFUNCTION), now);
     for _ in 0..EVENTS {
         now += dice.between(0, 60_000);
         let rule = &RULES[usize::try_from(dice.below(RULES.len() as u64)).unwrap()];

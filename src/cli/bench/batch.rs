@@ -160,7 +160,7 @@ impl Factory {
             version: 0,
         };
         Ok(NewOrder {
-            change: transition::open(order, &self.endpoint, now),
+            change: transition::open(order, None, now),
             merchant: MERCHANT,
             notice: None,
             request_digest: hex::encode(self.entropy.bytes::<32>()),
@@ -169,6 +169,7 @@ impl Factory {
             counter: reader.last_counter,
             nonce: NonceMark { bucket: now.div_euclid(SECOND), digest: self.entropy.bytes() },
             phone: PhoneSeen { phone_id: phone_of(reader), sdk_version: None },
+            usages: Vec::new(),
         })
     }
 
@@ -194,6 +195,7 @@ impl Factory {
             email: "john.smith@example.com".to_owned(),
             phone: Some("+79990000000".to_owned()),
             ipaddress: "127.0.0.1".to_owned(),
+            country: "RU".to_owned(),
             phone_id: phone_of(reader),
             merchant_data: None,
             callback_url: Some("http://127.0.0.1:40000/callback".to_owned()),

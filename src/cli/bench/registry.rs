@@ -4,6 +4,7 @@ use super::gateway::{Enrolled, ReaderLine};
 use crate::clock::Entropy;
 use crate::gateway::Gateway;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::limits::Limits;
 use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderState};
@@ -78,6 +79,7 @@ pub(super) fn endpoint() -> anyhow::Result<Endpoint> {
         descriptor: "TILLGATE BENCH".to_owned(),
         sandbox: true,
         terms: Terms::default(),
+        limits: Limits::default(),
     })
 }
 

@@ -41,6 +41,8 @@ const INITIALIZER: &str = include_str!("initializer.js");
         sandbox::callbacks,
         sandbox::clock,
         sandbox::move_clock,
+        sandbox::limits,
+        sandbox::set_limits,
         sandbox::sign,
         admin::gate,
         admin::unlock,
@@ -54,9 +56,8 @@ const INITIALIZER: &str = include_str!("initializer.js");
     modifiers(&Signatures),
     tags(
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
-        (name = "Sandbox", description = "Virtual readers and the callback inbox; only in `tillgate dev`"),
+        (name = "Sandbox", description = "Virtual readers, the callback inbox, the clock and limits; only in `tillgate dev`"),
         (name = "Operators", description = "Gates, unknown outcomes, settlement files"),
-        (name = "Sandbox", description = "Virtual readers, the callback inbox and the clock; only in `tillgate dev`"),
         (name = "Operations", description = "Health and metrics"),
     )
 )]

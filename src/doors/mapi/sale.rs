@@ -210,6 +210,7 @@ impl SaleForm {
                 email: self.email,
                 phone: self.phone.or(self.cell_phone),
                 ipaddress: self.ipaddress,
+                country: self.country,
                 phone_id: self.phone_id,
                 merchant_data: self.merchant_data,
                 ..RequestFacts::default()

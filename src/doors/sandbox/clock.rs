@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::num::IntErrorKind;
 use utoipa::ToSchema;
 
+/// The units in which a time is written.
+const UNITS: [(&str, Millis); 4] = [("s", SECOND), ("m", MINUTE), ("h", HOUR), ("d", DAY)];
+
 /// What the clock shows.
 #[derive(Serialize, ToSchema)]
 pub struct ClockAnswer {
@@ -91,10 +94,9 @@ pub(crate) async fn move_clock(sandbox: web::Data<Sandbox>, body: web::Bytes) ->
 }
 
 /// A whole number and its unit. What is too large to count is as long as can be counted.
-fn parse_time(text: &str) -> Option<Millis> {
-    let units = [("s", SECOND), ("m", MINUTE), ("h", HOUR), ("d", DAY)];
+pub(super) fn parse_time(text: &str) -> Option<Millis> {
     let (number, unit) =
-        units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
+        UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
     let number = match number.parse::<Millis>() {
         Ok(number) => number,
         Err(error) if *error.kind() == IntErrorKind::PosOverflow => Millis::MAX,
@@ -102,6 +104,13 @@ fn parse_time(text: &str) -> Option<Millis> {
         Err(_) => return None,
     };
     Some(number.saturating_mul(unit))
+}
+
+/// A time in the largest unit of which it is a whole number.
+pub(super) fn time_text(time: Millis) -> String {
+    let fits = UNITS.iter().rev().find(|(_, unit)| time % unit == 0);
+    let (name, unit) = fits.unwrap_or(&UNITS[0]);
+    format!("{}{name}", time / unit)
 }
 
 #[cfg(test)]

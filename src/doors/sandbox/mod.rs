@@ -8,17 +8,21 @@
 //! | `GET /sandbox/inbox` | the inbox itself: the address to give as a callback URL |
 //! | `GET /sandbox/clock` | what the clock shows |
 //! | `POST /sandbox/clock` | the same, once it was moved forwards |
+//! | `GET /sandbox/endpoints/{endpoint}/limits` | what the end point's filter stops |
+//! | `PUT /sandbox/endpoints/{endpoint}/limits` | the same, once it was changed |
 //! | `POST /sandbox/sign?url=…` | the same form, completed and signed |
 
 mod clock;
 mod complete;
 mod inbox;
+mod limits;
 mod sign;
 mod swipe;
 
 pub(crate) use clock::*;
 pub(crate) use complete::*;
 pub(crate) use inbox::*;
+pub(crate) use limits::*;
 pub(crate) use sign::*;
 pub(crate) use swipe::*;
 
@@ -52,6 +56,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .route("/sandbox/callbacks", web::get().to(callbacks))
         .route("/sandbox/clock", web::get().to(clock))
         .route("/sandbox/clock", web::post().to(move_clock))
+        .route("/sandbox/endpoints/{endpoint}/limits", web::get().to(limits))
+        .route("/sandbox/endpoints/{endpoint}/limits", web::put().to(set_limits))
         .route("/sandbox/sign", web::post().to(sign))
         .service(web::resource([INBOX_PATH, "/sandbox/inbox/{tail:.*}"]).to(receive));
 }

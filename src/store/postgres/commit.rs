@@ -100,6 +100,10 @@ const INSERT_NOTICES: &str = "\
            created_at) \
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], \
            $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])";
+const INSERT_USAGES: &str = "\
+    INSERT INTO usages (endpoint_id, subject_kind, subject, used_at, order_id, amount_minor) \
+    SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], \
+           $6::bigint[])";
 /// The state that a notice must have is a value, because PostgreSQL would plan a young table's
 /// constant as a walk through all notices.
 const NOTE_ATTEMPTS: &str = "\
@@ -133,6 +137,7 @@ pub(super) async fn write(
         if !insert(connection, &fresh, phones).await? {
             return Ok(None);
         }
+        insert_usages(connection, &fresh).await?;
         notices.extend(fresh.into_iter().filter_map(|row| NoticeRow::of_new(&row.new)));
         results.accepts = verdicts.into_iter().map(Verdict::acceptance).collect();
     }
@@ -252,6 +257,30 @@ async fn insert(
         .await?;
     let written = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);
     Ok(written == (new.len(), counters.len(), new.len()))
+}
+
+/// Most endpoints count nothing: then there is no statement.
+async fn insert_usages(
+    connection: &mut PgConnection,
+    rows: &[&OrderRow],
+) -> Result<(), StoreError> {
+    let of_row = rows
+        .iter()
+        .flat_map(|row| row.new.usages.iter().map(move |usage| (&row.new.change.order, usage)));
+    let usages: Vec<_> = of_row.collect();
+    if usages.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(INSERT_USAGES)
+        .bind(column(&usages, |(order, _)| order.endpoint.0))
+        .bind(column(&usages, |(_, usage)| usage.subject.per.name()))
+        .bind(column(&usages, |(_, usage)| usage.subject.name.as_str()))
+        .bind(column(&usages, |(order, _)| order.created_at))
+        .bind(column(&usages, |(order, _)| order.id.0))
+        .bind(column(&usages, |(_, usage)| usage.amount_minor))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// What the counters of one reader in a batch span.

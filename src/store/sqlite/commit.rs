@@ -3,6 +3,7 @@
 use super::Session;
 use crate::payment::ids::{EndpointId, OrderId};
 use crate::payment::ledger::Posting;
+use crate::payment::order::Order;
 use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge};
@@ -10,6 +11,7 @@ use crate::store::notices::{CLAIM_NOTICES, DueNotice};
 use crate::store::phones::PhoneBook;
 use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
+use crate::store::usages::Usage;
 use crate::store::writer::{Acceptance, Advance, NewOrder, NoticeResult};
 use crate::store::{StoreError, readable};
 
@@ -30,6 +32,9 @@ const INSERT_ORDER: &str = "\
            currency, reader_id, serial, request_digest, card, request, outcome, card_sealed, \
            created_at, updated_at, version) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0)";
+const INSERT_USAGE: &str = "\
+    INSERT INTO usages (endpoint_id, subject_kind, subject, used_at, order_id, amount_minor) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const INSERT_JOB: &str = "\
     INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
@@ -134,7 +139,23 @@ fn insert(session: &Session<'_>, row: &OrderRow) -> Result<(), StoreError> {
     if let Some(JobRow { step, round, due_at, claims }) = JobRow::of(new) {
         session.execute(INSERT_JOB, (order.id.0, order.id.0, step, round, due_at, claims))?;
     }
+    for usage in &new.usages {
+        insert_usage(session, order, usage)?;
+    }
     insert_notice(session, NoticeRow::of_new(new))
+}
+
+fn insert_usage(session: &Session<'_>, order: &Order, usage: &Usage) -> Result<(), StoreError> {
+    let subject = &usage.subject;
+    let values = (
+        order.endpoint.0,
+        subject.per.name(),
+        &subject.name,
+        order.created_at,
+        order.id.0,
+        usage.amount_minor,
+    );
+    session.execute(INSERT_USAGE, values).map(drop)
 }
 
 fn insert_phone(session: &Session<'_>, new: &NewOrder) -> Result<(), StoreError> {

@@ -1,0 +1,202 @@
+//! The limits of an endpoint, to be tried out: what they forbid is filtered.
+
+use super::clock::{parse_time, time_text};
+use super::{Sandbox, problem};
+use crate::gateway::Failure;
+use crate::payment::ids::EndpointId;
+use crate::payment::limits::{Choice, Limits, Per, Velocity};
+use crate::payment::merchant::Endpoint;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Path};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The rules of an endpoint's filter; what is left out does not limit.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsBody {
+    /// The largest amount of one order, in minor units. Filtered orders have the code 702.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 500_000)]
+    pub amount_most_minor: Option<i64>,
+    /// Alpha-3 codes; 702.
+    #[serde(default)]
+    pub currencies: ChoiceBody,
+    /// Compared with the request's `country` as it was sent, in any case: list `RU` and `RUS` if
+    /// both may come; 703.
+    #[serde(default)]
+    pub countries: ChoiceBody,
+    /// The first four to six digits of card numbers; 701.
+    #[serde(default)]
+    pub bins: ChoiceBody,
+    /// Orders of one card or reader within some time; 700.
+    #[serde(default)]
+    pub velocity: Vec<VelocityBody>,
+}
+
+/// What is allowed or forbidden.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChoiceBody {
+    /// Nothing else, unless this is empty.
+    pub allowed: Vec<String>,
+    /// Forbidden even if it is allowed, too.
+    pub forbidden: Vec<String>,
+}
+
+/// How much one card or one reader may be used within a time. Filtered orders do not count.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VelocityBody {
+    pub per: PerName,
+    /// A whole number and `s`, `m`, `h` or `d`, up to 31 days.
+    #[schema(example = "10m")]
+    pub within: String,
+    /// The largest number of orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 5)]
+    pub count_most: Option<u32>,
+    /// The largest sum, in minor units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum_most_minor: Option<i64>,
+}
+
+/// Whose orders are counted.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PerName {
+    Card,
+    Reader,
+}
+
+impl LimitsBody {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            amount_most_minor: limits.amount_most_minor,
+            currencies: ChoiceBody::of(&limits.currencies),
+            countries: ChoiceBody::of(&limits.countries),
+            bins: ChoiceBody::of(&limits.bins),
+            velocity: limits.velocity.iter().map(VelocityBody::of).collect(),
+        }
+    }
+
+    fn into_limits(self) -> Result<Limits, String> {
+        let numbered = self.velocity.into_iter().enumerate();
+        let velocity = numbered
+            .map(|(place, rule)| {
+                rule.into_rule().map_err(|why| format!("velocity[{place}]: {why}"))
+            })
+            .collect::<Result<_, _>>()?;
+        let limits = Limits {
+            amount_most_minor: self.amount_most_minor,
+            currencies: self.currencies.into_choice(),
+            countries: self.countries.into_choice(),
+            bins: self.bins.into_choice(),
+            velocity,
+        };
+        limits.check().map_err(|error| error.to_string())?;
+        Ok(limits)
+    }
+}
+
+impl ChoiceBody {
+    fn of(choice: &Choice) -> Self {
+        Self { allowed: choice.allowed.clone(), forbidden: choice.forbidden.clone() }
+    }
+
+    fn into_choice(self) -> Choice {
+        Choice { allowed: self.allowed, forbidden: self.forbidden }
+    }
+}
+
+impl VelocityBody {
+    fn of(rule: &Velocity) -> Self {
+        Self {
+            per: match rule.per {
+                Per::Card => PerName::Card,
+                Per::Reader => PerName::Reader,
+            },
+            within: time_text(rule.within),
+            count_most: rule.count_most,
+            sum_most_minor: rule.sum_most_minor,
+        }
+    }
+
+    fn into_rule(self) -> Result<Velocity, String> {
+        let within = parse_time(&self.within).ok_or_else(|| {
+            format!("within: {:?} is not a time like \"10m\" or \"24h\"", self.within)
+        })?;
+        Ok(Velocity {
+            per: match self.per {
+                PerName::Card => Per::Card,
+                PerName::Reader => Per::Reader,
+            },
+            within,
+            count_most: self.count_most,
+            sum_most_minor: self.sum_most_minor,
+        })
+    }
+}
+
+/// The limits of an endpoint.
+#[utoipa::path(get, path = "/sandbox/endpoints/{endpoint}/limits", tag = "Sandbox",
+    params(("endpoint" = String, Path, description = "The end point's id", example = "1111")),
+    responses((status = 200, description = "The limits", body = LimitsBody),
+              (status = 404, description = "No end point has this id")))]
+pub(crate) async fn limits(sandbox: web::Data<Sandbox>, endpoint: Path<String>) -> HttpResponse {
+    match find_endpoint(&sandbox, &endpoint).await {
+        Ok(endpoint) => HttpResponse::Ok().json(LimitsBody::of(&endpoint.limits)),
+        Err(answer) => answer,
+    }
+}
+
+/// Replace the limits of an endpoint; `{}` takes all away.
+///
+/// What they forbid is accepted and ends as `filtered` with a code, is called back, and is never
+/// sent to the acquirer.
+#[utoipa::path(put, path = "/sandbox/endpoints/{endpoint}/limits", tag = "Sandbox",
+    params(("endpoint" = String, Path, description = "The end point's id", example = "1111")),
+    request_body = LimitsBody,
+    responses((status = 200, description = "The limits as they now are", body = LimitsBody),
+              (status = 400, description = "The limits stay as they were; `error` says why"),
+              (status = 404, description = "No end point has this id")))]
+pub(crate) async fn set_limits(
+    sandbox: web::Data<Sandbox>,
+    endpoint: Path<String>,
+    body: web::Bytes,
+) -> HttpResponse {
+    let limits = serde_json::from_slice::<LimitsBody>(&body).map_err(|error| error.to_string());
+    let limits = match limits.and_then(LimitsBody::into_limits) {
+        Ok(limits) => limits,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
+    let endpoint = match find_endpoint(&sandbox, &endpoint).await {
+        Ok(endpoint) => Endpoint { limits, ..(*endpoint).clone() },
+        Err(answer) => return answer,
+    };
+    match sandbox.gateway.change_endpoint(&endpoint).await {
+        Ok(()) => HttpResponse::Ok().json(LimitsBody::of(&endpoint.limits)),
+        Err(Failure::Refused { refusal, .. }) => {
+            problem(StatusCode::BAD_REQUEST, refusal.to_string())
+        }
+        Err(failure) => unavailable(&failure),
+    }
+}
+
+async fn find_endpoint(sandbox: &Sandbox, id: &str) -> Result<Arc<Endpoint>, HttpResponse> {
+    let found = match id.parse().map(EndpointId) {
+        Ok(id) => sandbox.gateway.endpoint(id).await.map_err(|failure| unavailable(&failure))?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| {
+        let known = format!("no end point has the id {id:?}; `dev` prints those there are");
+        problem(StatusCode::NOT_FOUND, known)
+    })
+}
+
+fn unavailable(failure: &Failure) -> HttpResponse {
+    tracing::warn!(%failure, "the sandbox cannot answer");
+    crate::doors::http::unavailable()
+}
