@@ -22,6 +22,7 @@ mod fuzz;
 mod http;
 mod lanes;
 mod licences;
+mod money;
 mod order_life;
 mod orders;
 mod process;
