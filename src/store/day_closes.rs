@@ -245,8 +245,8 @@ impl Store {
         self.change(statements).await.map(drop)
     }
 
-    /// Opens a gate that a close keeps shut. A close whose day is over goes on; one whose day is not
-    /// is given up.
+    /// Opens a gate that a close keeps shut. A close whose day is over goes on; one whose day is
+    /// not is given up.
     ///
     /// # Errors
     /// When the database cannot be written.

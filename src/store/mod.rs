@@ -53,6 +53,7 @@ use numbers::Numbers;
 use reader::Reader;
 use sql::{Row, sql};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use writer::Writer;
 
 /// Where the data lies.
@@ -116,7 +117,7 @@ pub struct Store {
     /// Whether the database keeps a log of old page images that we can empty.
     has_log: bool,
     /// Keeps a second process away from a SQLite file.
-    _lock: Option<lock::FileLock>,
+    lock: Mutex<Option<lock::FileLock>>,
 }
 
 impl Store {
@@ -136,5 +137,7 @@ impl Store {
     pub async fn close(&self) {
         self.writer.stop().await;
         self.reader.stop().await;
+        // Here, and not when the last one forgets the store: another process may wait for it.
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }

@@ -10,6 +10,7 @@ use super::{Location, Store, StoreError, leases, lock};
 use sqlx::postgres::PgConnectOptions;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -141,7 +142,7 @@ impl Store {
             row_ids: Numbers::new("row", 65_536),
             serials: Numbers::new("serial", 32_768),
             has_log,
-            _lock: lock,
+            lock: Mutex::new(lock),
         }
     }
 }

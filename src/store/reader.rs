@@ -6,7 +6,7 @@ use super::lookup::{Key, StoredOrder};
 use super::sql::{Done, Row, Statement};
 use super::sqlite::SqliteConnection;
 use super::{Store, StoreError};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,8 +30,8 @@ pub(super) enum Read {
 pub(super) struct Reader {
     orders: mpsc::Sender<Read>,
     statements: mpsc::Sender<Read>,
-    /// Connections with which callers find orders themselves.
-    direct: Vec<Mutex<SqliteConnection>>,
+    /// Connections with which callers find orders themselves, until they are closed.
+    direct: Vec<Mutex<Option<SqliteConnection>>>,
 }
 
 /// The other ends of the queues.
@@ -45,18 +45,21 @@ impl Reader {
         let (orders, orders_queue) = mpsc::channel(QUEUE_MAX);
         let (statements, statements_queue) = mpsc::channel(QUEUE_MAX);
         let queues = Queues { orders: orders_queue, statements: statements_queue };
-        let direct = direct.into_iter().map(Mutex::new).collect();
+        let direct = direct.into_iter().map(|one| Mutex::new(Some(one))).collect();
         (Self { orders, statements, direct }, queues)
     }
 
     /// Finds an order on the caller's thread, if a connection is free for it.
     fn find_directly(&self, key: &Key) -> Option<Result<Option<StoredOrder>, StoreError>> {
-        let connection = self.direct.iter().find_map(|connection| connection.try_lock().ok())?;
-        Some(connection.find_one(key))
+        let free = self.direct.iter().find_map(|connection| connection.try_lock().ok())?;
+        Some(free.as_ref()?.find_one(key))
     }
 
-    /// Answers what is queued, then ends the lanes.
+    /// Answers what is queued, then ends the lanes and closes all connections.
     pub(super) async fn stop(&self) {
+        for connection in &self.direct {
+            drop(connection.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
         for lane in [&self.orders, &self.statements] {
             // A lane that has ended already needs no stopping.
             let _ = lane.send(Read::Stop).await;

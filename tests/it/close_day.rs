@@ -1,4 +1,5 @@
-//! The end of the business day: totals, who may ask for it, what waits, and what is refused meanwhile.
+//! The end of the business day: totals, who may ask for it, what waits, and what is refused
+//! meanwhile.
 
 use crate::world::{Answer, Fields, World, form_with, scenario};
 use chrono_tz::Tz;

@@ -25,6 +25,7 @@ mod http;
 mod lanes;
 mod licences;
 mod limits;
+mod money;
 mod month;
 mod operator;
 mod order_life;
