@@ -1,8 +1,13 @@
 //! What comes after a sale or a hold: capture, cancel, reversal, void, and lost answers on the way.
 
-use crate::world::{Fields, World, order_id, scenario, with};
+use crate::database::{Engine, engines};
+use crate::effort::wanted;
+use crate::world::{Answer, Fields, World, order_id, scenario, with};
 use futures_util::future::join_all;
 use tillgate::payment::{DAY, HOUR, SECOND};
+
+/// How many orders are fought over if nobody says otherwise.
+const ROUNDS: u64 = 10;
 
 #[tokio::test]
 async fn a_hold_is_captured_and_then_reversed() {
@@ -324,7 +329,8 @@ fn unnumbered(body: &str) -> String {
 #[tokio::test]
 async fn of_fifty_reversals_at_once_never_more_goes_back_than_was_taken() {
     scenario(async |world| {
-        for round in 0..10 {
+        let rounds = i64::try_from(wanted("ROUNDS").unwrap_or(ROUNDS)).unwrap();
+        for round in 0..rounds {
             let name = format!("F-{round}");
             let order = world.sell(&name, "100").await;
             world.settle().await;
@@ -337,9 +343,36 @@ async fn of_fifty_reversals_at_once_never_more_goes_back_than_was_taken() {
             }
             world.settle().await;
         }
-        assert_eq!(world.balances().await, [("reversal", 60_000), ("sale", 100_000)].into());
+        let moved = [("reversal", 6_000 * rounds), ("sale", 10_000 * rounds)];
+        assert_eq!(world.balances().await, moved.into());
     })
     .await;
+}
+
+#[tokio::test]
+async fn reversals_on_two_instances_at_once_never_give_back_more_than_was_taken() {
+    for engine in engines().into_iter().filter(|engine| *engine == Engine::Postgres) {
+        let world = World::start(engine).await;
+        let other = world.another_instance().await;
+        let addresses = [world.ready.base_url.clone(), format!("http://{}", other.address())];
+        for round in 0..10 {
+            let name = format!("I-{round}");
+            let order = world.sell(&name, "100").await;
+            world.settle().await;
+            let form = world.amend_form("return", &name, &order, Some("60"));
+            let ask = async |asked: usize| {
+                let url = format!("{}/api/v2/return/1111", addresses[asked % 2]);
+                Answer::of(world.http.post(url).form(&form)).await
+            };
+            let answers = join_all((0..20).map(ask)).await;
+            let accepted = answers.iter().filter(|one| one.body.contains("async-response")).count();
+            assert_eq!(accepted, 1, "{answers:?}");
+            world.settle().await;
+        }
+        assert_eq!(world.balances().await, [("reversal", 60_000), ("sale", 100_000)].into());
+        other.stop().await;
+        world.end().await;
+    }
 }
 
 #[tokio::test]

@@ -118,6 +118,11 @@ impl World {
         Self { ready, app, ..self }
     }
 
+    /// Another instance on the same database, where a database can be shared.
+    pub async fn another_instance(&self) -> App {
+        open(&self.database, &self.clock, Entropy::seeded(9), |_| ()).await.0
+    }
+
     pub fn gateway(&self) -> &Arc<Gateway> {
         self.app.gateway()
     }
