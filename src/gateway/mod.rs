@@ -26,7 +26,7 @@ mod sweep;
 mod velocity;
 mod watch;
 
-pub use crate::store::{Gate, SettlementLine};
+pub use crate::store::{Balance, Gate, SettlementLine};
 pub use advice::TillMessage;
 pub use amend::AmendIntent;
 pub use close_day::{CloseIntent, Closing};

@@ -1,10 +1,10 @@
 //! What operators decide and look at: orders whose outcome nobody knows, and settled days.
 
 use super::SettlementLine;
-use super::{Failure, Gateway};
+use super::{Balance, Failure, Gateway};
 use crate::payment::amendment::Amendment;
 use crate::payment::day::DayClose;
-use crate::payment::ids::{DayCloseId, JobId, OrderId};
+use crate::payment::ids::{DayCloseId, EndpointId, JobId, OrderId};
 use crate::payment::merchant::Endpoint;
 use crate::payment::order::{Order, Status};
 use crate::payment::refusal::Refusal;
@@ -63,6 +63,23 @@ impl Gateway {
         match self.store().seize_job(JobId::from(amendment.id)).await? {
             Some(job) => self.record_amendment(&order, amendment, event, job).await,
             None => Ok(false),
+        }
+    }
+
+    /// What the accounts of a merchant come to, by endpoint and day. `None` when nobody has this
+    /// login.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn balances(
+        &self,
+        login: &str,
+        endpoint: Option<EndpointId>,
+        day: Option<i64>,
+    ) -> Result<Option<Vec<Balance>>, Failure> {
+        match self.merchant_by_login(login).await? {
+            Some(merchant) => Ok(Some(self.store().balances(merchant.id, endpoint, day).await?)),
+            None => Ok(None),
         }
     }
 

@@ -6,6 +6,7 @@
 //! ways stands in [`sqlite`] and [`postgres`]; everything else is one portable SQL text.
 
 mod amendments;
+mod balances;
 mod batch;
 mod card_keys;
 mod connection;
@@ -37,6 +38,7 @@ mod usages;
 mod writer;
 
 pub use amendments::{AmendmentAdvance, CounterMark};
+pub use balances::Balance;
 pub use card_keys::StoredCardKey;
 pub use day_closes::Gate;
 pub use jobs::Job;

@@ -141,6 +141,42 @@ async fn the_settlement_file_says_what_the_ledger_says_in_csv_and_in_json() {
     .await;
 }
 
+#[tokio::test]
+async fn balances_are_told_by_merchant_endpoint_and_day_and_come_to_zero() {
+    scenario(async |world| {
+        world.sell("B-1", "10.42").await;
+        world.settle().await;
+        close(world, "close0001").await;
+        world.sell("B-2", "5").await;
+        world.settle().await;
+        let told = async |query: &str| {
+            let answer = get(world, &format!("/admin/balances?{query}")).await;
+            let lines: Vec<serde_json::Value> = serde_json::from_str(&answer.body).unwrap();
+            let line = |one: serde_json::Value| {
+                let text = |name: &str| one[name].as_str().unwrap().to_owned();
+                format!("{} {} {}", one["day"], text("account"), text("balance"))
+            };
+            lines.into_iter().map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told("merchant=sandbox").await,
+            [
+                "1 acquirer -10.42",
+                "1 card_holders 0.00",
+                "1 merchant 10.42",
+                "2 card_holders -5.00",
+                "2 merchant 5.00",
+            ]
+        );
+        let second = ["2 card_holders -5.00", "2 merchant 5.00"];
+        assert_eq!(told("merchant=sandbox&endpoint=1111&day=2").await, second);
+        assert!(told("merchant=sandbox&endpoint=1112").await.is_empty());
+        assert_eq!(get(world, "/admin/balances?merchant=nobody").await.status, 404);
+        assert_eq!(get(world, "/admin/balances?day=x").await.status, 400);
+    })
+    .await;
+}
+
 fn reconcile(folder: &Path, ours: &str, theirs: &str) -> (bool, String) {
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
     write("ours.csv", ours);

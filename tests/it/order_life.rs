@@ -4,6 +4,8 @@ use crate::database::{Engine, engines};
 use crate::effort::wanted;
 use crate::world::{Answer, Fields, World, order_id, scenario, with};
 use futures_util::future::join_all;
+use tillgate::crypto::sign::amend_control;
+use tillgate::payment::ids::MerchantId;
 use tillgate::payment::{DAY, HOUR, SECOND};
 
 /// How many orders are fought over if nobody says otherwise.
@@ -308,6 +310,27 @@ async fn what_cannot_be_done_is_refused_with_its_code_and_changes_nothing() {
         assert_eq!(answer.refusal(), "error 104 CURRENCY_MISMATCH");
         let after = world.status("R-1", &sale).await.body.replace("serial", "");
         assert_eq!(unnumbered(&before), unnumbered(&after));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_merchants_order_looks_like_none() {
+    scenario(async |world| {
+        let order = world.sell("O-1", "100").await;
+        world.settle().await;
+        world.gateway().enrol_merchant(MerchantId(2), "other", "OTHER-KEY").await.unwrap();
+        let control = amend_control("other", "O-1", &order, None, "OTHER-KEY");
+        for command in ["return", "void", "capture"] {
+            let form = world.amend_form(command, "O-1", &order, None);
+            let form = with(&with(&form, "login", Some("other")), "control", Some(&control));
+            for endpoint in ["1111", "4711"] {
+                let answer = world.post(&format!("/api/v2/{command}/{endpoint}"), &form).await;
+                let refusal = format!("validation-error 4 End point {endpoint} not found");
+                assert_eq!(answer.refusal(), refusal);
+            }
+        }
+        assert_eq!(world.balances().await, [("sale", 10_000)].into());
     })
     .await;
 }

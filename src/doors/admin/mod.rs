@@ -2,6 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
+//! | `GET /admin/balances?merchant=…` | what the accounts come to, by endpoint and day, JSON |
 //! | `GET /admin/gates/{endpoint}` | how a gate stands, JSON |
 //! | `POST /admin/gates/{endpoint}/unlock` | the same, after it was opened |
 //! | `POST /admin/orders/{order}/resolve` | 204, once what was unknown is decided |
@@ -9,10 +10,12 @@
 //!
 //! Without a token in the settings the door is shut: every request is answered 404.
 
+mod balance;
 mod gate;
 mod order;
 mod settlement;
 
+pub(crate) use balance::*;
 pub(crate) use gate::*;
 pub(crate) use order::*;
 pub(crate) use settlement::*;
@@ -37,6 +40,7 @@ pub struct Admin {
 /// Mounts the door.
 pub fn configure(config: &mut ServiceConfig) {
     config
+        .route("/admin/balances", web::get().to(balances))
         .route("/admin/gates/{endpoint}", web::get().to(gate))
         .route("/admin/gates/{endpoint}/unlock", web::post().to(unlock))
         .route("/admin/orders/{order}/resolve", web::post().to(resolve))

@@ -44,6 +44,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         sandbox::limits,
         sandbox::set_limits,
         sandbox::sign,
+        admin::balances,
         admin::gate,
         admin::unlock,
         admin::resolve,
