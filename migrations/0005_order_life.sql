@@ -21,6 +21,8 @@ CREATE INDEX jobs_by_due ON jobs (due_at);
 CREATE TABLE amendments (
     id BIGINT PRIMARY KEY,
     order_id BIGINT NOT NULL,
+    -- Which of the order's amendments it is, from 1. Ids do not tell: each instance has its own.
+    ordinal BIGINT NOT NULL,
     kind TEXT NOT NULL,
     status TEXT NOT NULL,
     amount_minor BIGINT NOT NULL CHECK (amount_minor > 0),
@@ -29,9 +31,9 @@ CREATE TABLE amendments (
     outcome TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    version BIGINT NOT NULL
+    version BIGINT NOT NULL,
+    UNIQUE (order_id, ordinal)
 );
-CREATE INDEX amendments_by_order ON amendments (order_id, id);
 
 -- The latest amendment: whoever adds one names the one before, so that two never see the same sums.
 ALTER TABLE orders ADD COLUMN last_amendment_id BIGINT;
@@ -67,6 +69,15 @@ CREATE TABLE ledger (
     posted_at BIGINT NOT NULL,
     PRIMARY KEY (endpoint_id, day, transaction_id, movement)
 ) /* WITHOUT ROWID */;
+
+-- What was approved before: sales stand in the books of the first day, holds are released in time.
+INSERT INTO ledger (endpoint_id, day, transaction_id, movement, order_id, debit, credit,
+                    amount_minor, posted_at)
+    SELECT endpoint_id, 1, id, 'sale', id, 'card_holders', 'merchant', amount_minor, updated_at
+    FROM orders WHERE kind = 'sale' AND status = 'approved';
+INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries)
+    SELECT id, id, 'expire', 0, updated_at + 604800000, 0, 0
+    FROM orders WHERE kind = 'preauth' AND status = 'approved';
 
 -- What card holders drew, as the till sent it.
 CREATE TABLE signatures (

@@ -25,6 +25,8 @@ CREATE TABLE day_closes (
     -- The acquirer's word (ISO 8583 field 39).
     response_code TEXT,
     started_at BIGINT NOT NULL,
+    -- How often it has looked for what is in flight, or asked the acquirer.
+    looks BIGINT NOT NULL DEFAULT 0,
     -- When it goes on by itself; empty when it is over.
     due_at BIGINT,
     UNIQUE (endpoint_id, request_id)

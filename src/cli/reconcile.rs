@@ -68,18 +68,22 @@ fn read(path: &Path) -> anyhow::Result<Vec<Line>> {
         let found = header.iter().position(|known| known == column);
         *place = found.with_context(|| format!("{name} has no column {column}"))?;
     }
+    // A movement that an operator decided has no reference: its own number stands for it.
+    let transaction = header.iter().position(|known| known == "transaction");
     let mut lines = Vec::new();
     for (number, row) in file.records().enumerate() {
         let row = row.with_context(|| format!("{name}, line {}", number + 2))?;
         let cells = places.map(|place| row.get(place).unwrap_or_default());
-        let line = line(cells).with_context(|| format!("{name}, line {}", number + 2))?;
+        let number_of = transaction.and_then(|place| row.get(place)).unwrap_or_default();
+        let line =
+            line(cells, number_of).with_context(|| format!("{name}, line {}", number + 2))?;
         lines.extend(line);
     }
     Ok(lines)
 }
 
 /// A line, unless it is one that only we have.
-fn line(cells: [&str; COLUMNS.len()]) -> anyhow::Result<Option<Line>> {
+fn line(cells: [&str; COLUMNS.len()], transaction: &str) -> anyhow::Result<Option<Line>> {
     let [reference, movement, amount, currency, date] = cells;
     if OWN.contains(&movement) {
         return Ok(None);
@@ -87,13 +91,15 @@ fn line(cells: [&str; COLUMNS.len()]) -> anyhow::Result<Option<Line>> {
     if !["sale", "capture", "reversal", "void"].contains(&movement) {
         bail!("movement {movement:?}: use sale, capture, reversal or void");
     }
-    if reference.is_empty() {
-        bail!("the reference is empty");
-    }
+    let reference = match (reference, transaction) {
+        ("", "") => bail!("the reference is empty"),
+        ("", transaction) => format!("transaction {transaction}"),
+        (reference, _) => reference.to_owned(),
+    };
     let currency = Currency::from_alpha(currency)
         .with_context(|| format!("currency {currency:?} is not known"))?;
     Ok(Some(Line {
-        reference: reference.to_owned(),
+        reference,
         movement: movement.to_owned(),
         minor: currency.minor_of(amount).with_context(|| format!("amount {amount:?}"))?,
         currency,

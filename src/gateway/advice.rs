@@ -29,6 +29,12 @@ pub struct TillMessage {
     pub signed_at: Millis,
 }
 
+/// A message that was taken, and the merchant's name for its order, which the till may not know.
+pub struct Noted {
+    pub accepted: Accepted,
+    pub client_orderid: String,
+}
+
 impl Gateway {
     /// Takes the chip's last word. Answers the same for one that was taken before: clients repeat
     /// it every second until they hear that it has arrived.
@@ -39,11 +45,13 @@ impl Gateway {
         self: &Arc<Self>,
         message: TillMessage,
         encrypted_data: String,
-    ) -> Result<Accepted, Failure> {
+    ) -> Result<Noted, Failure> {
         let gateway = Arc::clone(self);
         let task = tokio::spawn(async move {
             let order = gateway.order_of_message(&message).await?;
-            gateway.complete(order, &encrypted_data).await
+            let client_orderid = order.client_orderid.clone();
+            let accepted = gateway.complete(order, &encrypted_data).await?;
+            Ok(Noted { accepted, client_orderid })
         });
         task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
     }
@@ -57,7 +65,7 @@ impl Gateway {
         &self,
         message: TillMessage,
         drawing: &str,
-    ) -> Result<Accepted, Failure> {
+    ) -> Result<Noted, Failure> {
         let order = self.order_of_message(&message).await?;
         let now = self.clock().now();
         let refused = |cause| Failure::refused(Refusal::WrongOrderState, cause);
@@ -65,7 +73,10 @@ impl Gateway {
             return Err(refused("only an approved order is signed for"));
         }
         match self.store().keep_signature(order.id, drawing, now).await? {
-            true => Ok(Accepted { order: order.id, serial: self.roll_serial() }),
+            true => Ok(Noted {
+                accepted: Accepted { order: order.id, serial: self.roll_serial() },
+                client_orderid: order.client_orderid,
+            }),
             false => Err(refused("another signature was kept for this order")),
         }
     }
@@ -136,6 +147,9 @@ impl Gateway {
             .map_err(|error| invalid(error.to_string()))?;
         let completion = read_advice(&clear).map_err(|error| invalid(error.to_string()))?;
         let counter = i64::from(ksn.counter());
+        if counter <= order.request.counter {
+            return Err(invalid(format!("counter {counter} is not after that of the sale")));
+        }
         Ok((completion, CounterMark { reader: reader.id, counter }))
     }
 }

@@ -5,7 +5,7 @@ use super::authorise::sent;
 use super::registry::Merchant;
 use super::watch::{Scope, Watched};
 use super::{Accepted, Failure, Gateway};
-use crate::acquirer::Reference;
+use crate::acquirer::{Fault, Reference};
 use crate::payment::amend::{History, Request};
 use crate::payment::amendment::{self, Amendment, Kind};
 use crate::payment::decline::APPROVED;
@@ -19,6 +19,7 @@ use crate::payment::order::{self, Order, Outcome, Status};
 use crate::payment::transition::{Event, Step};
 use crate::payment::{HOUR, Millis};
 use crate::store::{AmendmentAdvance, Job, JobRef};
+use futures_util::future::join_all;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -47,6 +48,8 @@ struct Draft {
     comment: Option<String>,
     /// The gate's day in which it may be opened, where that counts.
     day: Option<i64>,
+    /// Which of the order's amendments it is to be, from 1.
+    ordinal: u32,
 }
 
 /// One caller at a time for each order, so that those of one process are not in each other's way.
@@ -101,7 +104,7 @@ impl Gateway {
                 .judge(intent.request, &terms, self.clock().now())
                 .map_err(|refusal| Failure::refused(refusal, told(&history, intent.request)))?;
             let comment = intent.comment.clone();
-            let draft = Draft { kind, amount, comment, day };
+            let draft = Draft { kind, amount, comment, day, ordinal: next(&amendments) };
             if let Some(accepted) = self.open_amendment(&order, draft).await? {
                 return Ok(accepted);
             }
@@ -117,11 +120,12 @@ impl Gateway {
         order: &Order,
         draft: Draft,
     ) -> Result<Option<Accepted>, Failure> {
-        let Draft { kind, amount, comment, day } = draft;
+        let Draft { kind, amount, comment, day, ordinal: draft_ordinal } = draft;
         let now = self.clock().now();
         let change = amendment::open(Amendment {
             id: self.store().next_amendment_id().await?,
             order: order.id,
+            ordinal: draft_ordinal,
             kind,
             status: Status::Processing,
             amount,
@@ -167,8 +171,11 @@ impl Gateway {
         let ended = match history.lapses() {
             Some(true) => {
                 let comment = Some("the hold has expired".to_owned());
-                let draft = Draft { kind: Kind::Cancel, amount: order.amount, comment, day: None };
-                self.open_amendment(order, draft).await?.is_some()
+                let (kind, amount, ordinal) = (Kind::Cancel, order.amount, next(&amendments));
+                let draft = Draft { kind, amount, comment, day: None, ordinal };
+                self.open_amendment(order, draft).await?;
+                // Until the cancel is approved: one that fails is followed by another.
+                false
             }
             Some(false) => true,
             None => false,
@@ -236,14 +243,21 @@ impl Gateway {
 
     /// A cancel and a void have no transaction of their own at the acquirer: what they undo is
     /// reversed, and the acknowledgement is the approval.
-    async fn undo(&self, on: Target<'_>, round: u32, mut perhaps_sent: bool) -> Event {
-        for reference in on.undone() {
-            if let Err(fault) = self.in_time(self.parts.acquirer.reverse(&reference)).await {
-                return sent(Err(fault), round, perhaps_sent);
-            }
-            perhaps_sent = true;
+    async fn undo(&self, on: Target<'_>, round: u32, perhaps_sent: bool) -> Event {
+        let undone = on.undone();
+        // All at once: the lease does not grow with their number.
+        let reverse = |reference| self.in_time(self.parts.acquirer.reverse(reference));
+        let results = join_all(undone.iter().map(reverse)).await;
+        let certainly_not = |result: &Result<(), Fault>| matches!(result, Err(Fault::NotSent(_)));
+        // Nothing to undo is nothing done: a void without its captures is not approved.
+        if results.iter().all(certainly_not) {
+            let fault = Fault::NotSent("nothing was undone".to_owned());
+            return sent(Err(fault), round, perhaps_sent);
         }
-        Event::Answered(done())
+        match results.iter().all(Result::is_ok) {
+            true => Event::Answered(done()),
+            false => Event::AnswerLost,
+        }
     }
 
     /// Asks for an amendment; what has no transaction of its own there is done again instead.
@@ -341,12 +355,17 @@ impl Target<'_> {
     fn undone(&self) -> Vec<Reference> {
         match (self.order.kind, self.amendment.kind) {
             (order::Kind::Preauth, Kind::Void) => captures(self.amendments)
-                .filter(|capture| capture.id < self.amendment.id)
+                .filter(|capture| capture.ordinal < self.amendment.ordinal)
                 .map(|capture| Reference::of_amendment(self.order, capture))
                 .collect(),
             _ => vec![Reference::of_order(self.order)],
         }
     }
+}
+
+/// The ordinal of the order's next amendment.
+fn next(amendments: &[Amendment]) -> u32 {
+    amendments.last().map_or(1, |last| last.ordinal.saturating_add(1))
 }
 
 fn captures(amendments: &[Amendment]) -> impl Iterator<Item = &Amendment> {

@@ -7,14 +7,14 @@
 use super::registry::Merchant;
 use super::{Failure, Gate, Gateway};
 use crate::acquirer::Settlement;
-use crate::payment::Millis;
-use crate::payment::day::{
-    Claimed, DayClose, FLIGHT_MAX, LOOK_AGAIN, State, TOTALS_DIFFER, Totals,
-};
+use crate::payment::day::{Claimed, DayClose, LOOK_AGAIN, State, TOTALS_DIFFER, Totals};
 use crate::payment::ids::{DayCloseId, EndpointId};
 use crate::payment::ladder;
 use crate::payment::merchant::Endpoint;
 use crate::payment::refusal::Refusal;
+use crate::payment::{MINUTE, Millis};
+use chrono::NaiveDate;
+use futures_util::future::join_all;
 use std::sync::Arc;
 
 /// How many closes go on at the same time.
@@ -49,7 +49,9 @@ impl Gateway {
         let endpoint = self.endpoint(intent.endpoint).await?;
         let endpoint = endpoint.filter(|endpoint| endpoint.merchant == intent.merchant.id);
         let endpoint = endpoint.ok_or(Refusal::EndpointNotFound(intent.endpoint.0))?;
-        let close = self.begin_close(&endpoint, &intent.request_id, intent.claimed).await?;
+        let date = endpoint.terms.day.date(self.clock().now());
+        let (request_id, claimed) = (&intent.request_id, intent.claimed);
+        let close = self.begin_close(&endpoint, request_id, claimed, date).await?;
         self.go_on(close).await
     }
 
@@ -58,6 +60,7 @@ impl Gateway {
         endpoint: &Endpoint,
         request_id: &str,
         claimed: Claimed,
+        date: NaiveDate,
     ) -> Result<DayClose, Failure> {
         if let Some(known) = self.store().day_close(endpoint.id, request_id).await? {
             return same_request(known, claimed);
@@ -69,12 +72,13 @@ impl Gateway {
             request_id: request_id.to_owned(),
             claimed,
             day: 0,
-            close_date: endpoint.terms.day.date(now).to_string(),
+            close_date: date.to_string(),
             serial: self.store().next_serial().await?,
             state: State::Waiting,
             totals: None,
             response_code: None,
             started_at: now,
+            looks: 0,
         };
         let begun = self.store().begin_day_close(&close).await?;
         self.forget_gates();
@@ -112,7 +116,7 @@ impl Gateway {
         if in_flight == 0 {
             return Ok(self.store().end_day(close, now).await?);
         }
-        if now - close.started_at >= FLIGHT_MAX {
+        if close.gives_up(now) {
             tracing::error!(
                 endpoint = %close.endpoint, batch = %close.id, in_flight,
                 "the gate stays shut: transactions are still in flight; an operator has to open it"
@@ -156,16 +160,31 @@ impl Gateway {
     pub async fn close_due_days(&self) -> Result<usize, Failure> {
         let now = self.clock().now();
         for id in self.store().self_closing_endpoints().await? {
-            if let Some(endpoint) = self.endpoint(id).await? {
-                self.close_if_due(&endpoint, now).await?;
+            // One that cannot be closed holds up no other.
+            if let Err(failure) = self.close_endpoint_if_due(id, now).await {
+                tracing::error!(endpoint = %id, %failure, "its day cannot be closed");
             }
         }
         let due = self.store().due_day_closes(now, AT_ONCE).await?;
         let count = due.len();
-        for close in due {
-            self.go_on(close).await?;
-        }
+        join_all(due.into_iter().map(|close| self.go_on_or_later(close, now))).await;
         Ok(count)
+    }
+
+    async fn go_on_or_later(&self, close: DayClose, now: Millis) {
+        let id = close.id;
+        if let Err(failure) = self.go_on(close).await {
+            tracing::error!(batch = %id, %failure, "this close cannot go on");
+            // If this fails, too, it is simply due again at once.
+            let _ = self.store().look_later(id, now + MINUTE).await;
+        }
+    }
+
+    async fn close_endpoint_if_due(&self, id: EndpointId, now: Millis) -> Result<(), Failure> {
+        match self.endpoint(id).await? {
+            Some(endpoint) => self.close_if_due(&endpoint, now).await,
+            None => Ok(()),
+        }
     }
 
     async fn close_if_due(&self, endpoint: &Endpoint, now: Millis) -> Result<(), Failure> {
@@ -177,12 +196,13 @@ impl Gateway {
         if gate.closing.is_some() || gate.opened_at >= moment {
             return Ok(());
         }
-        let request_id = format!("auto{}", date.format("%Y%m%d"));
+        // No request can have such a name: its door takes letters and digits only.
+        let request_id = format!("auto-{}", date.format("%Y%m%d"));
         if self.store().day_close(endpoint.id, &request_id).await?.is_some() {
             return Ok(());
         }
         tracing::info!(endpoint = %endpoint.id, %date, "the day closes by itself");
-        match self.begin_close(endpoint, &request_id, Claimed::default()).await {
+        match self.begin_close(endpoint, &request_id, Claimed::default(), date).await {
             // Refused: another instance or a request was faster.
             Ok(_) | Err(Failure::Refused { .. }) => Ok(()),
             Err(failure) => Err(failure),

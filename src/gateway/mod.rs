@@ -27,7 +27,7 @@ mod velocity;
 mod watch;
 
 pub use crate::store::{Balance, Gate, SettlementLine};
-pub use advice::TillMessage;
+pub use advice::{Noted, TillMessage};
 pub use amend::AmendIntent;
 pub use close_day::{CloseIntent, Closing};
 pub use deliver::{CallbackWording, Delivery};

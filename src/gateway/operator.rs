@@ -4,7 +4,7 @@ use super::SettlementLine;
 use super::{Balance, Failure, Gateway};
 use crate::payment::amendment::Amendment;
 use crate::payment::day::DayClose;
-use crate::payment::ids::{DayCloseId, EndpointId, JobId, OrderId};
+use crate::payment::ids::{AmendmentId, DayCloseId, EndpointId, JobId, OrderId};
 use crate::payment::merchant::Endpoint;
 use crate::payment::order::{Order, Status};
 use crate::payment::refusal::Refusal;
@@ -34,12 +34,8 @@ impl Gateway {
         let done = if order.status == Status::Unknown {
             self.resolve_order(order, event).await?
         } else {
-            let amendments = self.store().amendments_of(&order).await?;
-            let unknown = amendments.into_iter().find(|one| one.status == Status::Unknown);
-            let unknown = unknown.ok_or_else(|| {
-                Failure::refused(Refusal::WrongOrderState, "nothing about it is unknown")
-            })?;
-            self.resolve_amendment(order, unknown, event).await?
+            let unknown = self.unknown_of(&order).await?;
+            self.resolve_amendment(order, unknown.id, event).await?
         };
         match done {
             true => Ok(()),
@@ -57,13 +53,26 @@ impl Gateway {
     async fn resolve_amendment(
         &self,
         order: Order,
-        amendment: Amendment,
+        id: AmendmentId,
         event: Event,
     ) -> Result<bool, Failure> {
-        match self.store().seize_job(JobId::from(amendment.id)).await? {
-            Some(job) => self.record_amendment(&order, amendment, event, job).await,
-            None => Ok(false),
+        let Some(job) = self.store().seize_job(JobId::from(id)).await? else {
+            return Ok(false);
+        };
+        // Read only now: from here on nobody else changes it.
+        let amendment = self.unknown_of(&order).await?;
+        match amendment.id == id {
+            true => self.record_amendment(&order, amendment, event, job).await,
+            false => Ok(false),
         }
+    }
+
+    /// The oldest transaction of an order that nobody can tell the outcome of.
+    async fn unknown_of(&self, order: &Order) -> Result<Amendment, Failure> {
+        let amendments = self.store().amendments_of(order).await?;
+        let unknown = amendments.into_iter().find(|one| one.status == Status::Unknown);
+        let cause = "nothing about it is unknown";
+        unknown.ok_or_else(|| Failure::refused(Refusal::WrongOrderState, cause))
     }
 
     /// What the accounts of a merchant come to, by endpoint and day. `None` when nobody has this

@@ -273,7 +273,7 @@ impl Gateway {
             amount: intent.amount,
             reader: presented.reader.id,
             card: presented.facts,
-            request: self.complete_facts(intent),
+            request: self.complete_facts(intent, presented.counter),
             serial: self.store().next_serial().await?,
             outcome: Outcome::default(),
             last_amendment: None,
@@ -311,7 +311,7 @@ impl Gateway {
         })
     }
 
-    fn complete_facts(&self, intent: &Intent) -> RequestFacts {
+    fn complete_facts(&self, intent: &Intent, counter: i64) -> RequestFacts {
         let endpoint = &intent.endpoint;
         RequestFacts {
             callback_url: match &intent.callback_url {
@@ -322,6 +322,7 @@ impl Gateway {
                 Some(named) if named.parameter == NOTIFY_URL => Some(named.url.clone()),
                 _ => endpoint.callback_url.clone(),
             },
+            counter,
             hold_days: endpoint.terms.hold_days,
             terminal_id: endpoint.terminal_id.clone(),
             descriptor: endpoint.descriptor.clone(),

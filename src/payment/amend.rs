@@ -88,6 +88,7 @@ impl History<'_> {
     ) -> Result<(Kind, Amount), Refusal> {
         let captured = self.captured();
         if self.has(Kind::Cancel)
+            || self.is_under_way(&[Kind::Void])
             || now >= hold_ends(self.order)
             || (captured > 0 && !terms.multi_capture)
         {
@@ -199,6 +200,7 @@ mod tests {
         Amendment {
             id: AmendmentId(1),
             order: order(order::Kind::Sale).id,
+            ordinal: 1,
             kind,
             status,
             amount: rub(minor),

@@ -64,6 +64,8 @@ impl Kind {
 pub struct Amendment {
     pub id: AmendmentId,
     pub order: OrderId,
+    /// Which of the order's amendments it is, from 1.
+    pub ordinal: u32,
     pub kind: Kind,
     pub status: Status,
     pub amount: Amount,

@@ -14,7 +14,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 /// How long a close waits for what is in flight: longer than a chip may think and the ladder lasts.
-pub const FLIGHT_MAX: Millis = 5 * MINUTE;
+const FLIGHT_MAX: Millis = 5 * MINUTE;
+/// How often it looks at least, before it gives up.
+const LOOKS_MIN: i64 = 30;
 /// How often a close that waits looks again.
 pub const LOOK_AGAIN: Millis = SECOND;
 
@@ -188,6 +190,17 @@ pub struct DayClose {
     /// ISO 8583 field 39, once the acquirer has answered.
     pub response_code: Option<String>,
     pub started_at: Millis,
+    /// How often it has looked for what is in flight, or asked the acquirer.
+    pub looks: i64,
+}
+
+impl DayClose {
+    /// Whether it has waited long enough for what is in flight. Time alone does not tell: the
+    /// program may have stood still, or the clock leapt.
+    #[must_use]
+    pub fn gives_up(&self, now: Millis) -> bool {
+        now - self.started_at >= FLIGHT_MAX && self.looks >= LOOKS_MIN
+    }
 }
 
 #[cfg(test)]

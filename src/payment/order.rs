@@ -170,6 +170,9 @@ pub struct RequestFacts {
     /// Where callbacks about later transactions go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub later_callback_url: Option<String>,
+    /// The counter of the reader's message.
+    #[serde(default)]
+    pub counter: i64,
     /// How long a preauthorisation holds, as agreed when it was accepted.
     #[serde(default = "usual_hold_days")]
     pub hold_days: u32,

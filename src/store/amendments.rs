@@ -15,9 +15,9 @@ use crate::payment::notice::Notice;
 use crate::payment::order::{Order, Status};
 
 const OF_ORDER: &str = "\
-    SELECT id, order_id, kind, status, amount_minor, serial, comment, outcome, created_at, \
-           updated_at, version \
-    FROM amendments WHERE order_id = $1 ORDER BY id";
+    SELECT id, order_id, ordinal, kind, status, amount_minor, serial, comment, outcome, \
+           created_at, updated_at, version \
+    FROM amendments WHERE order_id = $1 ORDER BY ordinal";
 
 /// Of two that have seen the same order only one gets here first. Its gate must be open, and, where
 /// the day counts, still in the day that was looked at.
@@ -27,9 +27,9 @@ const TAKE_ORDER: &str = "\
       AND EXISTS (SELECT 1 FROM gates WHERE endpoint_id = orders.endpoint_id \
                   AND closing_id IS NULL AND ($4 IS NULL OR day = $4))";
 const INSERT: &str = "\
-    INSERT INTO amendments (id, order_id, kind, status, amount_minor, serial, comment, outcome, \
-           created_at, updated_at, version) \
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0 \
+    INSERT INTO amendments (id, order_id, ordinal, kind, status, amount_minor, serial, comment, \
+           outcome, created_at, updated_at, version) \
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, 0 \
     WHERE EXISTS (SELECT 1 FROM orders WHERE id = $2 AND last_amendment_id = $1)";
 const INSERT_JOB: &str = "\
     INSERT INTO jobs (id, order_id, step, round, due_at, claims, tries) \
@@ -49,14 +49,21 @@ const POST: &str = "\
            amount_minor, posted_at) \
     SELECT g.endpoint_id, g.day, $2, $3, $4, $5, $6, $7, $8 FROM gates AS g \
     WHERE g.endpoint_id = $1 \
-      AND EXISTS (SELECT 1 FROM jobs WHERE id = $2 AND claims = $9)";
+      AND EXISTS (SELECT 1 FROM jobs WHERE id = $2 AND claims = $9) \
+      AND EXISTS (SELECT 1 FROM amendments WHERE id = $2 AND version = $10)";
 const INSERT_NOTICE: &str = "\
     INSERT INTO notices (id, order_id, amendment_id, endpoint_id, url, status, state, attempts, \
            due_at, created_at) \
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
-    WHERE EXISTS (SELECT 1 FROM jobs WHERE id = $3 AND claims = $11)";
+    WHERE EXISTS (SELECT 1 FROM jobs WHERE id = $3 AND claims = $11) \
+      AND EXISTS (SELECT 1 FROM amendments WHERE id = $3 AND version = $12)";
 const PLAN_JOB: &str = "\
-    UPDATE jobs SET step = $3, round = $4, due_at = $5, tries = 0 WHERE id = $1 AND claims = $2";
+    UPDATE jobs SET step = $3, round = $4, due_at = $5, tries = 0 \
+    WHERE id = $1 AND claims = $2 \
+      AND EXISTS (SELECT 1 FROM amendments WHERE id = $1 AND version = $6)";
+const END_JOB_OF_AMENDMENT: &str = "\
+    DELETE FROM jobs WHERE id = $1 AND claims = $2 \
+      AND EXISTS (SELECT 1 FROM amendments WHERE id = $1 AND version = $3)";
 const END_JOB: &str = "DELETE FROM jobs WHERE id = $1 AND claims = $2";
 
 const POSTPONE_JOB: &str = "\
@@ -131,6 +138,7 @@ impl Store {
             sql(INSERT)
                 .bind(id)
                 .bind(order_id)
+                .bind(i64::from(amendment.ordinal))
                 .bind(amendment.kind.name())
                 .bind(amendment.status.name())
                 .bind(amendment.amount.minor())
@@ -170,10 +178,12 @@ impl Store {
         if !postings.is_empty() {
             statements.push(sql(HOLD_GATE).bind(endpoint.0));
         }
-        statements.extend(postings.iter().map(|posting| post(*endpoint, posting, claims)));
+        // What follows counts only if the amendment has become this version, by us.
+        let fence = (claims, amendment.version + 1);
+        statements.extend(postings.iter().map(|posting| post(*endpoint, posting, fence)));
         statements.extend(notice.iter().map(|notice| {
             let row = NoticeRow::waiting(notice, amendment.updated_at);
-            insert_notice(&row, claims)
+            insert_notice(&row, fence)
         }));
         statements.push(match change.next {
             Some(planned) => {
@@ -184,8 +194,9 @@ impl Store {
                     .bind(step)
                     .bind(i64::from(round))
                     .bind(planned.due_at)
+                    .bind(fence.1)
             }
-            None => sql(END_JOB).bind(id).bind(claims),
+            None => sql(END_JOB_OF_AMENDMENT).bind(id).bind(claims).bind(fence.1),
         });
         Ok(self.change(statements).await?.changed > 0)
     }
@@ -260,7 +271,7 @@ impl Store {
     }
 }
 
-fn post(endpoint: EndpointId, posting: &Posting, claims: i64) -> Statement {
+fn post(endpoint: EndpointId, posting: &Posting, (claims, version): (i64, i64)) -> Statement {
     sql(POST)
         .bind(endpoint.0)
         .bind(posting.transaction)
@@ -271,9 +282,10 @@ fn post(endpoint: EndpointId, posting: &Posting, claims: i64) -> Statement {
         .bind(posting.amount.minor())
         .bind(posting.posted_at)
         .bind(claims)
+        .bind(version)
 }
 
-fn insert_notice(row: &NoticeRow<'_>, claims: i64) -> Statement {
+fn insert_notice(row: &NoticeRow<'_>, (claims, version): (i64, i64)) -> Statement {
     sql(INSERT_NOTICE)
         .bind(row.id)
         .bind(row.order_id)
@@ -286,6 +298,7 @@ fn insert_notice(row: &NoticeRow<'_>, claims: i64) -> Statement {
         .bind(row.due_at)
         .bind(row.created_at)
         .bind(claims)
+        .bind(version)
 }
 
 /// Reads what follows the two ids. An amendment has the currency of its order.
@@ -297,6 +310,7 @@ pub(super) fn amendment_from(
     Ok(Amendment {
         id: AmendmentId(id),
         order: order.id,
+        ordinal: u32::try_from(row.int()?).map_err(|_| corrupt("ordinal"))?,
         kind: Kind::from_name(&row.text()?).ok_or_else(|| corrupt("kind"))?,
         status: Status::from_name(&row.text()?).ok_or_else(|| corrupt("status"))?,
         amount: Amount::from_minor(row.int()?, order.amount.currency())

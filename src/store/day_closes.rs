@@ -1,5 +1,6 @@
-//! Gates and the closes of their days. Each step is a short transaction that first takes the row of
-//! the gate, so that nobody posts to a day that is being closed.
+//! Gates and the closes of their days. Each step is a short transaction that first takes the row
+//! that its rivals want. The gate's row is held by whoever posts, so that nothing is posted to a
+//! day that has ended.
 
 use super::rows::json;
 use super::sql::{Row, sql};
@@ -11,13 +12,13 @@ use crate::payment::ledger::{Account, Movement};
 
 const COLUMNS: &str = "\
     SELECT id, endpoint_id, request_id, claimed, day, close_date, serial, state, totals, \
-           response_code, started_at FROM day_closes WHERE endpoint_id = $1 AND request_id = $2";
+           response_code, started_at, looks FROM day_closes WHERE endpoint_id = $1 AND request_id = $2";
 const BY_ID: &str = "\
     SELECT id, endpoint_id, request_id, claimed, day, close_date, serial, state, totals, \
-           response_code, started_at FROM day_closes WHERE id = $1";
+           response_code, started_at, looks FROM day_closes WHERE id = $1";
 const DUE: &str = "\
     SELECT id, endpoint_id, request_id, claimed, day, close_date, serial, state, totals, \
-           response_code, started_at FROM day_closes WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
+           response_code, started_at, looks FROM day_closes WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
 const GATE: &str = "SELECT day, closing_id, opened_at FROM gates WHERE endpoint_id = $1";
 const SELF_CLOSING: &str = "SELECT id FROM endpoints WHERE close_at IS NOT NULL ORDER BY id";
 
@@ -45,11 +46,12 @@ const IN_FLIGHT: &str = "\
     WHERE o.endpoint_id = $1 AND COALESCE(a.status, o.status) = 'processing'";
 
 const MARK: &str = "UPDATE day_closes SET state = $3, due_at = $4 WHERE id = $1 AND state = $2";
-const LOOK_LATER: &str = "UPDATE day_closes SET due_at = $2 WHERE id = $1 AND due_at IS NOT NULL";
+const LOOK_LATER: &str = "\
+    UPDATE day_closes SET due_at = $2, looks = looks + 1 WHERE id = $1 AND due_at IS NOT NULL";
 const NEXT_DAY: &str = "\
     UPDATE gates SET day = day + 1, opened_at = $3 \
-    WHERE endpoint_id = $1 AND closing_id = $2 \
-      AND day = (SELECT day FROM day_closes WHERE id = $2 AND state = 'waiting')";
+    WHERE endpoint_id = $1 AND closing_id = $2 AND day = $4 \
+      AND EXISTS (SELECT 1 FROM day_closes WHERE id = $2 AND state = 'settling')";
 const COUNTED: &str = "\
     SELECT movement, COUNT(*), CAST(SUM(amount_minor) AS BIGINT) FROM ledger \
     WHERE endpoint_id = $1 AND day = $2 GROUP BY movement";
@@ -133,7 +135,8 @@ impl Store {
         most: u32,
     ) -> Result<Vec<DayClose>, StoreError> {
         let rows = self.rows(sql(DUE).bind(now).bind(i64::from(most))).await?;
-        rows.into_iter().map(close_from).collect()
+        let told = |error| tracing::error!(%error, "a close that this version cannot read");
+        Ok(rows.into_iter().filter_map(|row| close_from(row).map_err(told).ok()).collect())
     }
 
     /// Shuts the gate and begins a close; its day is the one that is open then. `false` when the
@@ -183,8 +186,9 @@ impl Store {
     /// When the database cannot be written.
     pub async fn end_day(&self, close: &DayClose, now: Millis) -> Result<(), StoreError> {
         let statements = vec![
-            sql(NEXT_DAY).bind(close.endpoint.0).bind(close.id.0).bind(now),
+            // First the row that whoever gives the close up wants, too.
             mark(close.id, State::Waiting, State::Settling, Some(now)),
+            sql(NEXT_DAY).bind(close.endpoint.0).bind(close.id.0).bind(now).bind(close.day),
         ];
         self.change(statements).await.map(drop)
     }
@@ -281,5 +285,6 @@ fn close_from(mut row: Row) -> Result<DayClose, StoreError> {
             .transpose()?,
         response_code: row.optional_text()?,
         started_at: row.int()?,
+        looks: row.int()?,
     })
 }

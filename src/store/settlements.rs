@@ -55,18 +55,22 @@ impl Store {
 }
 
 fn line_from(mut row: Row) -> Result<SettlementLine, StoreError> {
+    let transaction = row.int()?;
+    let movement = Movement::from_name(&row.text()?).ok_or_else(|| corrupt("movement"))?;
     let outcome = |text: String| super::lookup::parse::<Outcome>(&text, "outcome");
     Ok(SettlementLine {
-        transaction: row.int()?,
-        movement: Movement::from_name(&row.text()?).ok_or_else(|| corrupt("movement"))?,
+        transaction,
+        movement,
         order: OrderId(row.int()?),
         minor: row.int()?,
         posted_at: row.int()?,
         client_orderid: row.text()?,
         reference: {
             let opening = outcome(row.text()?)?;
-            let later = row.optional_text()?.map(outcome).transpose()?;
-            later.and_then(|outcome| outcome.rrn).or(opening.rrn)
+            match row.optional_text()?.map(outcome).transpose()? {
+                Some(later) if movement != Movement::Void => later.rrn,
+                _ => opening.rrn,
+            }
         },
     })
 }

@@ -149,6 +149,12 @@ async fn a_gate_that_stays_shut_is_opened_by_an_operator_and_its_day_goes_on() {
         world.clock.advance(5 * MINUTE);
         go_on(world).await;
         let answer = close(world, "close0001", &[]).await;
+        assert_eq!(answer.get("status"), "processing", "it has hardly looked yet");
+        for _ in 0..30 {
+            world.clock.advance(SECOND);
+            go_on(world).await;
+        }
+        let answer = close(world, "close0001", &[]).await;
         assert_eq!(
             (answer.get("status"), answer.get("isDayClosing")),
             ("finished".into(), "true".into())
@@ -198,6 +204,27 @@ async fn a_day_closes_by_itself_in_the_time_zone_of_its_gate_once_a_date() {
         let closes = world.database.numbers("SELECT close_date, day FROM day_closes ORDER BY day");
         let dates: Vec<_> = closes.await.into_iter().map(|(date, _)| date).collect();
         assert_eq!(dates, ["2026-11-21", "2026-11-22"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_close_that_comes_late_is_still_that_of_its_date() {
+    scenario(async |world| {
+        change_terms(world, |terms| {
+            terms.day = BusinessDay { time_zone: Tz::Europe__Moscow, close_at: Some(1410) };
+        })
+        .await;
+        world.sell("L-1", "10.42").await;
+        world.settle().await;
+        // Nobody looks from noon until the next morning.
+        world.clock.advance(20 * HOUR);
+        go_on(world).await;
+        world.clock.advance(13 * HOUR);
+        go_on(world).await;
+        let closes = world.database.numbers("SELECT close_date, day FROM day_closes ORDER BY day");
+        let closes = closes.await;
+        assert_eq!(closes, [("2026-11-21".to_owned(), 1), ("2026-11-22".to_owned(), 2)]);
     })
     .await;
 }

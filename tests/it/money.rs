@@ -188,6 +188,7 @@ impl Life {
         let change = open(Amendment {
             id: AmendmentId(id),
             order: self.order.id,
+            ordinal: u32::try_from(self.amendments.len()).unwrap() + 1,
             kind,
             status: Status::Processing,
             amount,

@@ -5,7 +5,7 @@ use crate::effort::wanted;
 use crate::world::{Answer, Fields, World, order_id, scenario, with};
 use futures_util::future::join_all;
 use tillgate::crypto::sign::amend_control;
-use tillgate::payment::ids::MerchantId;
+use tillgate::payment::ids::{MerchantId, OrderId};
 use tillgate::payment::{DAY, HOUR, SECOND};
 
 /// How many orders are fought over if nobody says otherwise.
@@ -393,6 +393,30 @@ async fn reversals_on_two_instances_at_once_never_give_back_more_than_was_taken(
             world.settle().await;
         }
         assert_eq!(world.balances().await, [("reversal", 60_000), ("sale", 100_000)].into());
+        other.stop().await;
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn whichever_instance_took_them_later_transactions_are_in_their_order() {
+    for engine in engines().into_iter().filter(|engine| *engine == Engine::Postgres) {
+        let world = World::start(engine).await;
+        let order = world.hold("T-1", "10.42").await;
+        world.settle().await;
+        // The second instance gives out later numbers than the first one's next.
+        let other = world.another_instance().await;
+        let url = format!("http://{}/api/v2/capture/1111", other.address());
+        let form = world.amend_form("capture", "T-1", &order, None);
+        Answer::of(world.http.post(url).form(&form)).await.order();
+        world.settle().await;
+        world.amend("void", "T-1", &order, None).await.order();
+        world.settle().await;
+        assert_eq!(world.latest("T-1", &order).await, "void approved void_approved 10.42");
+        let captures = "SELECT kind, id FROM amendments WHERE kind = 'capture'";
+        let capture = world.database.numbers(captures).await[0].1;
+        assert!(capture > order.parse::<i64>().unwrap() + 10_000, "{capture} is not later");
+        assert!(world.host().has_reversed(OrderId(capture)), "the acquirer was told");
         other.stop().await;
         world.end().await;
     }

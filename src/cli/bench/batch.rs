@@ -200,6 +200,7 @@ impl Factory {
             merchant_data: None,
             callback_url: Some("http://127.0.0.1:40000/callback".to_owned()),
             later_callback_url: None,
+            counter: reader.last_counter,
             hold_days: self.endpoint.terms.hold_days,
             terminal_id: self.endpoint.terminal_id.clone(),
             descriptor: self.endpoint.descriptor.clone(),

@@ -7,7 +7,7 @@ use super::status::read_order_id;
 use super::{Mapi, echoed_name, fail, read_form, reply, signed_by};
 use crate::crypto::sign::control_matches;
 use crate::doors::http::{BodyError, bad_request, read_body};
-use crate::gateway::{Accepted, Failure, TillMessage};
+use crate::gateway::{Failure, Noted, TillMessage};
 use crate::payment::ids::{EndpointId, OrderId};
 use crate::payment::refusal::Refusal;
 use actix_web::web::{self, Path, Payload};
@@ -105,9 +105,9 @@ pub(crate) async fn emv_advice(
         mapi.gateway.take_advice(message, advice.encrypted_data).await
     };
     match result.await {
-        Ok(accepted) => {
-            tracing::info!(order = %accepted.order, "the chip's last word has come");
-            reply::accepted(echoed_name(&form).unwrap_or_default(), accepted).answer(&request)
+        Ok(noted) => {
+            tracing::info!(order = %noted.accepted.order, "the chip's last word has come");
+            reply::accepted(&noted.client_orderid, noted.accepted).answer(&request)
         }
         Err(failure) => fail(&mapi, &failure, echoed_name(&form), &request),
     }
@@ -150,11 +150,11 @@ pub(crate) async fn add_signature(
         let message = message(signed, Some(OrderId(order)), String::new());
         mapi.gateway.take_signature(message, text).await
     };
-    let result: Result<Accepted, Failure> = result.await;
+    let result: Result<Noted, Failure> = result.await;
     match result {
-        Ok(accepted) => {
-            tracing::info!(order = %accepted.order, "signed for");
-            reply::accepted("", accepted).answer(&request)
+        Ok(noted) => {
+            tracing::info!(order = %noted.accepted.order, "signed for");
+            reply::accepted(&noted.client_orderid, noted.accepted).answer(&request)
         }
         Err(failure) => fail(&mapi, &failure, None, &request),
     }
