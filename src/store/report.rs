@@ -35,8 +35,8 @@ const ORDERS: &str = concat!(
      ORDER BY o.client_orderid"
 );
 const AMENDMENTS: &str = "\
-    SELECT a.id, a.order_id, a.ordinal, a.kind, a.status, a.amount_minor, a.serial, a.comment, a.outcome, \
-           a.created_at, a.updated_at, a.version \
+    SELECT a.id, a.order_id, a.ordinal, a.kind, a.status, a.amount_minor, a.serial, a.comment, \
+           a.outcome, a.created_at, a.updated_at, a.version \
     FROM orders AS o JOIN amendments AS a ON a.order_id = o.id \
     WHERE o.endpoint_id = $1 AND o.client_orderid > $2 AND o.client_orderid <= $3 \
       AND o.last_amendment_id IS NOT NULL AND a.created_at >= $4 AND a.created_at < $5 \
