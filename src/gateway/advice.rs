@@ -116,7 +116,7 @@ impl Gateway {
             return Err(unexpected(format!("the order is {}", order.wire_stage())));
         }
         let (step, _) = Step::AwaitAdvice.name_and_round();
-        let job = self.store().take_over_job(JobId::from(order.id), step, Some(counter)).await?;
+        let job = self.store().take_over_job(JobId::from(order.id), step, counter).await?;
         let Some(job) = job else {
             return Err(unexpected("its time is over, or its counter was used before".to_owned()));
         };

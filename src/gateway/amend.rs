@@ -120,12 +120,12 @@ impl Gateway {
         order: &Order,
         draft: Draft,
     ) -> Result<Option<Accepted>, Failure> {
-        let Draft { kind, amount, comment, day, ordinal: draft_ordinal } = draft;
+        let Draft { kind, amount, comment, day, ordinal } = draft;
         let now = self.clock().now();
         let change = amendment::open(Amendment {
             id: self.store().next_amendment_id().await?,
             order: order.id,
-            ordinal: draft_ordinal,
+            ordinal,
             kind,
             status: Status::Processing,
             amount,
@@ -168,23 +168,19 @@ impl Gateway {
         let amendments = self.store().amendments_of(order).await?;
         let history = History { order, amendments: &amendments, day_is_open: false };
         let job = JobRef { id: job.id, claims: job.claims };
-        let ended = match history.lapses() {
-            Some(true) => {
-                let comment = Some("the hold has expired".to_owned());
-                let (kind, amount, ordinal) = (Kind::Cancel, order.amount, next(&amendments));
-                let draft = Draft { kind, amount, comment, day: None, ordinal };
-                self.open_amendment(order, draft).await?;
-                // Until the cancel is approved: one that fails is followed by another.
-                false
-            }
-            Some(false) => true,
-            None => false,
-        };
-        match ended {
-            true => self.store().end_job(job).await?,
-            false => self.store().postpone_job(job, self.clock().now() + HOLD_PAUSE).await?,
-        };
-        Ok(())
+        let lapses = history.lapses();
+        if lapses == Some(false) {
+            return Ok(self.store().end_job(job).await.map(drop)?);
+        }
+        if lapses == Some(true) {
+            let comment = Some("the hold has expired".to_owned());
+            let (kind, amount, ordinal) = (Kind::Cancel, order.amount, next(&amendments));
+            let draft = Draft { kind, amount, comment, day: None, ordinal };
+            self.open_amendment(order, draft).await?;
+        }
+        // The job stays until the cancel is approved: one that fails is followed by another.
+        let due_at = self.clock().now() + HOLD_PAUSE;
+        Ok(self.store().postpone_job(job, due_at).await.map(drop)?)
     }
 
     /// Takes one step of an amendment and saves what came of it.

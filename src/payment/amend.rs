@@ -316,6 +316,7 @@ mod tests {
         };
         assert_eq!(lapses(&[]), Some(true));
         assert_eq!(lapses(&[amendment(Kind::Capture, 1, Status::Declined)]), Some(true));
+        assert_eq!(lapses(&[amendment(Kind::Cancel, 1, Status::Declined)]), Some(true));
         assert_eq!(lapses(&[amendment(Kind::Capture, 1, Status::Approved)]), Some(false));
         assert_eq!(lapses(&[amendment(Kind::Cancel, 1, Status::Approved)]), Some(false));
         assert_eq!(lapses(&[amendment(Kind::Capture, 1, Status::Unknown)]), None);

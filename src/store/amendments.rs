@@ -4,11 +4,9 @@
 
 use super::rows::{NoticeRow, json};
 use super::sql::{Row, Statement, sql};
-use super::writer::JobRef;
 use super::{Store, StoreError, corrupt};
-use crate::payment::Millis;
 use crate::payment::amendment::{Amendment, Change, Kind};
-use crate::payment::ids::{AmendmentId, EndpointId, JobId, ReaderId, SerialNumber};
+use crate::payment::ids::{AmendmentId, EndpointId, SerialNumber};
 use crate::payment::ledger::Posting;
 use crate::payment::money::Amount;
 use crate::payment::notice::Notice;
@@ -64,32 +62,10 @@ const PLAN_JOB: &str = "\
 const END_JOB_OF_AMENDMENT: &str = "\
     DELETE FROM jobs WHERE id = $1 AND claims = $2 \
       AND EXISTS (SELECT 1 FROM amendments WHERE id = $1 AND version = $3)";
-const END_JOB: &str = "DELETE FROM jobs WHERE id = $1 AND claims = $2";
-
-const POSTPONE_JOB: &str = "\
-    UPDATE jobs SET due_at = $3, tries = 0 WHERE id = $1 AND claims = $2";
-
-/// A counter that is used again by the same message is still its reader's last.
-const RAISE_COUNTER: &str =
-    "UPDATE readers SET last_counter = $2 WHERE id = $1 AND last_counter < $2";
-/// Whatever its lease: the owner so far can save nothing any more.
-const TAKE_OVER_JOB: &str = "\
-    UPDATE jobs SET claims = claims + 1 \
-    WHERE id = $1 AND step = $2 \
-      AND ($3 IS NULL OR EXISTS (SELECT 1 FROM readers WHERE id = $3 AND last_counter = $4)) \
-    RETURNING claims";
-const SEIZE_JOB: &str = "UPDATE jobs SET claims = claims + 1 WHERE id = $1 RETURNING claims";
 const IS_POSTED: &str = "\
     SELECT COUNT(*) FROM ledger \
     WHERE endpoint_id = $1 AND day = $2 AND transaction_id = $3 \
       AND movement IN ('sale', 'capture')";
-
-/// A reader's message, by its counter.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CounterMark {
-    pub reader: ReaderId,
-    pub counter: i64,
-}
 
 /// A step of an amendment that was taken, and what follows from it.
 #[derive(Debug)]
@@ -199,61 +175,6 @@ impl Store {
             None => sql(END_JOB_OF_AMENDMENT).bind(id).bind(claims).bind(fence.1),
         });
         Ok(self.change(statements).await?.changed > 0)
-    }
-
-    /// Ends a job that has nothing left to do. `false` when somebody else owns it.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn end_job(&self, job: JobRef) -> Result<bool, StoreError> {
-        let statement = sql(END_JOB).bind(job.id.0).bind(i64::from(job.claims));
-        Ok(self.change(vec![statement]).await?.changed > 0)
-    }
-
-    /// Lets a claimed job wait for something else. `false` when somebody else owns it.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn postpone_job(&self, job: JobRef, due_at: Millis) -> Result<bool, StoreError> {
-        let statement = sql(POSTPONE_JOB).bind(job.id.0).bind(i64::from(job.claims)).bind(due_at);
-        Ok(self.change(vec![statement]).await?.changed > 0)
-    }
-
-    /// Takes a job from whoever has it, if it is for this step, and uses up the counter of the
-    /// reader's message that asks for it. `None` if the job is for another step, or no longer
-    /// there, or the counter was passed before.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn take_over_job(
-        &self,
-        id: JobId,
-        step: &'static str,
-        message: Option<CounterMark>,
-    ) -> Result<Option<JobRef>, StoreError> {
-        let raise = message
-            .map(|mark| sql(RAISE_COUNTER).bind(mark.reader.0).bind(mark.counter))
-            .into_iter();
-        let take = sql(TAKE_OVER_JOB)
-            .bind(id.0)
-            .bind(step)
-            .bind(message.map(|mark| mark.reader.0))
-            .bind(message.map(|mark| mark.counter));
-        let done = self.change(raise.chain([take]).collect()).await?;
-        let claims = done.rows.into_iter().next().map(|mut row| row.int()).transpose()?;
-        let claims = claims.map(|claims| u32::try_from(claims).map_err(|_| corrupt("claims")));
-        Ok(claims.transpose()?.map(|claims| JobRef { id, claims }))
-    }
-
-    /// Takes a job from whoever has it. `None` if there is none.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn seize_job(&self, id: JobId) -> Result<Option<JobRef>, StoreError> {
-        let done = self.change(vec![sql(SEIZE_JOB).bind(id.0)]).await?;
-        let claims = done.rows.into_iter().next().map(|mut row| row.int()).transpose()?;
-        let claims = claims.map(|claims| u32::try_from(claims).map_err(|_| corrupt("claims")));
-        Ok(claims.transpose()?.map(|claims| JobRef { id, claims }))
     }
 
     /// Whether what this transaction took stands in the books of this day.

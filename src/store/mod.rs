@@ -37,11 +37,12 @@ mod turns;
 mod usages;
 mod writer;
 
-pub use amendments::{AmendmentAdvance, CounterMark};
+pub use amendments::AmendmentAdvance;
 pub use balances::Balance;
 pub use card_keys::StoredCardKey;
 pub use day_closes::Gate;
 pub use jobs::Job;
+pub use leases::CounterMark;
 pub use notices::{DueNotice, NoticeState};
 pub use opening::Commits;
 pub use registry::{KeySetRecord, MerchantRecord};

@@ -50,10 +50,7 @@ pub(crate) async fn gate(
     if let Some(answer) = admin.turn_away(&request) {
         return answer;
     }
-    match admin.look(EndpointId(*path)).await {
-        Ok(gate) => HttpResponse::Ok().json(gate),
-        Err(failure) => failed(&failure),
-    }
+    admin.tell(EndpointId(*path)).await
 }
 
 /// Open a gate that a close keeps shut. A day that is not over yet goes on.
@@ -75,13 +72,17 @@ pub(crate) async fn unlock(
     if let Err(failure) = admin.gateway.unlock_gate(endpoint).await {
         return failed(&failure);
     }
-    match admin.look(endpoint).await {
-        Ok(gate) => HttpResponse::Ok().json(gate),
-        Err(failure) => failed(&failure),
-    }
+    admin.tell(endpoint).await
 }
 
 impl Admin {
+    async fn tell(&self, endpoint: EndpointId) -> HttpResponse {
+        match self.look(endpoint).await {
+            Ok(gate) => HttpResponse::Ok().json(gate),
+            Err(failure) => failed(&failure),
+        }
+    }
+
     async fn look(&self, endpoint: EndpointId) -> Result<GateAnswer, Failure> {
         let gate = self.gateway.gate(endpoint).await?;
         let close = match gate.closing {

@@ -11,13 +11,13 @@ use crate::payment::ids::{EndpointId, GroupId};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::refusal::Refusal;
 use actix_web::web::{self, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, Route};
 use utoipa::ToSchema;
 use validator::Validate;
 
 /// Which command was called.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Command {
+pub(super) enum Command {
     Capture,
     Return,
     Void,
@@ -142,16 +142,6 @@ pub(crate) async fn capture(
     amend(&mapi, &request, Scope::Endpoint(EndpointId(*path)), payload, Command::Capture).await
 }
 
-/// As capture, for an order at any end point of the group.
-pub(super) async fn capture_in_group(
-    mapi: web::Data<Mapi>,
-    request: HttpRequest,
-    path: Path<i64>,
-    payload: Payload,
-) -> HttpResponse {
-    amend(&mapi, &request, Scope::Group(GroupId(*path)), payload, Command::Capture).await
-}
-
 /// Release what is held, or give back what was taken, or a part of it.
 #[utoipa::path(post, path = "/api/v2/return/{endpoint}", tag = "mPOS API",
     params(("endpoint" = i64, Path, description = "End point id", example = 1111)),
@@ -168,16 +158,6 @@ pub(crate) async fn give_back(
     payload: Payload,
 ) -> HttpResponse {
     amend(&mapi, &request, Scope::Endpoint(EndpointId(*path)), payload, Command::Return).await
-}
-
-/// As return, for an order at any end point of the group.
-pub(super) async fn give_back_in_group(
-    mapi: web::Data<Mapi>,
-    request: HttpRequest,
-    path: Path<i64>,
-    payload: Payload,
-) -> HttpResponse {
-    amend(&mapi, &request, Scope::Group(GroupId(*path)), payload, Command::Return).await
 }
 
 /// Undo a sale or a capture before its business day is closed.
@@ -198,14 +178,12 @@ pub(crate) async fn void(
     amend(&mapi, &request, Scope::Endpoint(EndpointId(*path)), payload, Command::Void).await
 }
 
-/// As void, for an order at any end point of the group.
-pub(super) async fn void_in_group(
-    mapi: web::Data<Mapi>,
-    request: HttpRequest,
-    path: Path<i64>,
-    payload: Payload,
-) -> HttpResponse {
-    amend(&mapi, &request, Scope::Group(GroupId(*path)), payload, Command::Void).await
+/// The same for an order at any end point of a group.
+pub(super) fn in_group(command: Command) -> Route {
+    type Asked = (web::Data<Mapi>, HttpRequest, Path<i64>);
+    web::post().to(move |(mapi, request, path): Asked, payload: Payload| async move {
+        amend(&mapi, &request, Scope::Group(GroupId(*path)), payload, command).await
+    })
 }
 
 async fn amend(

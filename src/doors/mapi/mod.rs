@@ -44,6 +44,7 @@ use crate::payment::order::Kind;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use amend::{Command, in_group};
 use auth::{Claim, Signed, authenticate};
 use std::sync::Arc;
 
@@ -93,17 +94,11 @@ fn routes(config: &mut ServiceConfig) {
     // For void the documents know a second path to the group.
     let void_in_group = ["/api/v2/void/group/{group}", "/api/v2/void/void/{group}"];
     config
-        .service(
-            web::resource("/api/v2/capture/group/{group}")
-                .route(web::post().to(amend::capture_in_group)),
-        )
+        .service(web::resource("/api/v2/capture/group/{group}").route(in_group(Command::Capture)))
         .service(web::resource("/api/v2/capture/{endpoint}").route(web::post().to(capture)))
-        .service(
-            web::resource("/api/v2/return/group/{group}")
-                .route(web::post().to(amend::give_back_in_group)),
-        )
+        .service(web::resource("/api/v2/return/group/{group}").route(in_group(Command::Return)))
         .service(web::resource("/api/v2/return/{endpoint}").route(web::post().to(give_back)))
-        .service(web::resource(void_in_group).route(web::post().to(amend::void_in_group)))
+        .service(web::resource(void_in_group).route(in_group(Command::Void)))
         .service(web::resource("/api/v2/void/{endpoint}").route(web::post().to(void)));
 }
 

@@ -1,9 +1,8 @@
 //! Letting the chip in a virtual reader have the last word.
 
-use super::swipe::{SwipeAnswer, SwipeFault, answer_swipe, find_reader};
+use super::swipe::{SwipeAnswer, SwipeFault, answer_swipe, find_reader, read_amount};
 use super::{Sandbox, problem};
 use crate::payment::decline::APPROVED;
-use crate::payment::money::{Amount, Currency};
 use crate::payment::reader::Reader;
 use crate::sandbox::reader::{self, Swipe};
 use actix_web::HttpResponse;
@@ -68,10 +67,7 @@ impl Sandbox {
         request: &CompleteRequest,
     ) -> Result<Swipe, SwipeFault> {
         let wrong = |message: String| SwipeFault::Wrong(message);
-        let currency = Currency::from_alpha(&request.currency)
-            .ok_or_else(|| wrong(format!("currency: {:?} is not known", request.currency)))?;
-        let amount = Amount::parse(&request.amount, currency)
-            .map_err(|error| wrong(format!("amount: {error}")))?;
+        let amount = read_amount(&request.amount, &request.currency)?;
         let issuer = hex::decode(request.emv_issuer_response.trim());
         issuer.map_err(|error| wrong(format!("emv_issuer_response: {error}")))?;
         let approved = request.auth_response_code == APPROVED && !request.decline;

@@ -119,10 +119,7 @@ impl Sandbox {
         request: &SwipeRequest,
     ) -> Result<Swipe, SwipeFault> {
         let wrong = |message: String| SwipeFault::Wrong(message);
-        let currency = Currency::from_alpha(&request.currency)
-            .ok_or_else(|| wrong(format!("currency: {:?} is not known", request.currency)))?;
-        let amount = Amount::parse(&request.amount, currency)
-            .map_err(|error| wrong(format!("amount: {error}")))?;
+        let amount = read_amount(&request.amount, &request.currency)?;
         let pan = Pan::parse(request.pan.as_deref().unwrap_or(TEST_PAN))
             .map_err(|error| wrong(format!("pan: {error}")))?;
         let expiry = Expiry::from_yymm(request.expiry.as_deref().unwrap_or(TEST_EXPIRY))
@@ -139,6 +136,15 @@ impl Sandbox {
         read_card(reader, &key, counter, &card, amount, now, &self.entropy)
             .map_err(|fault| wrong(fault.to_string()))
     }
+}
+
+/// The amount of a request to a reader.
+pub(super) fn read_amount(amount: &str, currency: &str) -> Result<Amount, SwipeFault> {
+    let known = Currency::from_alpha(currency);
+    let known =
+        known.ok_or_else(|| SwipeFault::Wrong(format!("currency: {currency:?} is not known")))?;
+    let amount = Amount::parse(amount, known);
+    amount.map_err(|error| SwipeFault::Wrong(format!("amount: {error}")))
 }
 
 /// The reader with this serial, or the answer that there is none.
