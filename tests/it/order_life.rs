@@ -335,6 +335,23 @@ async fn another_merchants_order_looks_like_none() {
     .await;
 }
 
+#[tokio::test]
+async fn an_order_is_amended_through_the_group_of_its_end_point_too() {
+    scenario(async |world| {
+        let order = world.hold("H-1", "10.42").await;
+        world.settle().await;
+        for path in ["capture/group", "void/void", "capture/group", "void/group", "return/group"] {
+            let command = path.split('/').next().unwrap();
+            let form = world.amend_form(command, "H-1", &order, None);
+            let group = &world.ready.group_id;
+            world.post(&format!("/api/v2/{path}/{group}"), &form).await.order();
+            world.settle().await;
+        }
+        assert_eq!(world.latest("H-1", &order).await, "cancel approved cancel_approved 10.42");
+    })
+    .await;
+}
+
 /// A return in a currency that is not the order's.
 fn euros(world: &World, order: &str) -> Fields {
     use tillgate::crypto::sign::control;
