@@ -7,12 +7,14 @@
 //!   [`public_url`] (OAuth 1.0a);
 //! - the card's way in: [`tlv`], [`tlv_write`], [`ksn`], [`reader`], [`reader_keys`],
 //!   [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the virtual reader;
+//! - keys of readers and PIN pads: [`block_key`];
 //! - what the gateway keeps sealed at rest: [`seal`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
 
 pub mod advice;
 mod bcd;
+pub mod block_key;
 pub mod card_checks;
 pub mod card_data;
 pub mod card_fields;
