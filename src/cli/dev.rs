@@ -6,12 +6,15 @@ use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::docs::DOCS_PATH;
 use crate::doors::sandbox::INBOX_PATH;
-use crate::gateway::{Failure, Gateway};
+use crate::gateway::{Failure, Gateway, NewKeySet};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::key_set::{AesLength, Cipher, DataVariant};
+use crate::payment::ksn::Ksn;
 use crate::payment::limits::Limits;
 use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
-use crate::payment::reader::{Reader, ReaderState};
+use crate::payment::pin_format::PinFormat;
+use crate::payment::reader::{Reader, ReaderKind, ReaderState};
 use crate::sandbox::scenario::ENDINGS;
 use crate::settings::{LogSettings, Settings};
 use crate::store::Location;
@@ -37,9 +40,23 @@ const ENDPOINTS: [(EndpointId, &str); 5] = [
     (EndpointId(1114), "SEK"),
     (EndpointId(1115), "MYR"),
 ];
-const KEY_SET: KeySetId = KeySetId(1);
-const KEY_SET_PREFIX: [u8; 3] = [0xFF, 0xFF, 0x01];
-const SERIALS: [&str; 3] = ["10000462", "10000463", "10000464"];
+/// The key sets: number, what opens their KSNs, how they encrypt.
+const KEY_SETS: [(KeySetId, &[u8], Cipher); 4] = [
+    (KeySetId(1), &[0xFF, 0xFF, 0x01], Cipher::AesGcm),
+    (KeySetId(2), &[0xFF, 0xFF, 0x02], Cipher::TdesDukpt(DataVariant::DataRequest)),
+    (KeySetId(3), &[0xFF, 0xFF, 0x03], Cipher::TdesDukpt(DataVariant::Pin)),
+    (KeySetId(4), &[0xFF, 0xFF, 0x04, 0x01], Cipher::AesDukpt(AesLength::Aes128)),
+];
+/// The virtual readers: serial, kind, and the place of their key set.
+const READERS: [(&str, ReaderKind, usize); 7] = [
+    ("10000462", ReaderKind::Sim, 0),
+    ("10000463", ReaderKind::Sim, 0),
+    ("10000464", ReaderKind::Sim, 0),
+    ("20000001", ReaderKind::Spire, 1),
+    ("20000002", ReaderKind::Spire, 3),
+    ("30000001", ReaderKind::Miura, 2),
+    ("30000002", ReaderKind::Miura, 1),
+];
 
 /// The least and the most that a sandbox sale may be, in minor units.
 const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
@@ -107,7 +124,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// What `--json` prints when the sandbox is ready.
-#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+#[derive(Clone, Serialize, serde::Deserialize)]
 pub struct ReadyLine {
     pub base_url: String,
     pub docs_url: String,
@@ -119,12 +136,24 @@ pub struct ReadyLine {
     pub callback_inbox_url: String,
 }
 
-/// A virtual reader in the ready line.
-#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+/// A virtual reader in the ready line, with all that an outside tool needs to play it. Keys are
+/// shown because nothing real is ever sealed with them.
+#[derive(Clone, Serialize, serde::Deserialize)]
 pub struct ReadyReader {
     pub serial: String,
+    /// Its `encrypted-type`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// `aes-gcm`, `tdes-dukpt`, `aes128-dukpt`, `aes192-dukpt` or `aes256-dukpt`.
+    pub cipher: String,
+    /// Which working key seals card data: `data-request` or `pin`; none for `aes-gcm`.
+    pub variant: Option<String>,
+    /// The base derivation key of its key set, hexadecimal.
+    pub bdk: String,
+    /// Its KSN with a counter of zero, hexadecimal.
+    pub ksn_prefix: String,
+    /// The first counter that the gateway has not seen.
+    pub next_counter: u32,
 }
 
 /// Enrols the sandbox merchant with its endpoints and readers, unless the database has them, and
@@ -140,7 +169,10 @@ pub async fn enrol_sandbox(
     enrol_what_is_missing(gateway, entropy).await.context("cannot enrol the sandbox merchant")?;
     let merchant = gateway.merchant_by_login(LOGIN).await?;
     let merchant = merchant.context("the sandbox merchant cannot be found after enrolling")?;
-    let readers = gateway.readers_of(merchant.id).await?;
+    let mut readers = Vec::new();
+    for reader in gateway.readers_of(merchant.id).await? {
+        readers.push(ready_reader(gateway, reader).await?);
+    }
     Ok(ReadyLine {
         base_url: base_url.to_owned(),
         docs_url: format!("{base_url}{DOCS_PATH}"),
@@ -148,11 +180,21 @@ pub async fn enrol_sandbox(
         group_id: GROUP.to_string(),
         login: merchant.login.clone(),
         control_key: merchant.control_key.to_string(),
-        readers: readers
-            .into_iter()
-            .map(|reader| ReadyReader { serial: reader.serial, kind: reader.kind })
-            .collect(),
+        readers,
         callback_inbox_url: format!("{base_url}{INBOX_PATH}"),
+    })
+}
+
+async fn ready_reader(gateway: &Gateway, reader: Reader) -> Result<ReadyReader, Failure> {
+    let last = u32::try_from(reader.last_counter).unwrap_or(u32::MAX);
+    Ok(ReadyReader {
+        kind: reader.kind.name().to_owned(),
+        cipher: reader.cipher.name().to_owned(),
+        variant: reader.cipher.variant().map(str::to_owned),
+        bdk: gateway.sandbox_base_key(reader.key_set).await?.to_string(),
+        ksn_prefix: reader.initial_ksn.to_string(),
+        next_counter: reader.cipher.next_counter(last).unwrap_or(last),
+        serial: reader.serial,
     })
 }
 
@@ -169,13 +211,19 @@ async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(
             gateway.enrol_endpoint(&sandbox_endpoint(id, currency, place)?).await?;
         }
     }
-    if !gateway.has_key_set(KEY_SET).await? {
-        let base_key = Zeroizing::new(entropy.bytes::<32>());
-        gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;
+    for (id, prefix, cipher) in KEY_SETS {
+        if !gateway.has_key_set(id).await? {
+            let fresh = Zeroizing::new(entropy.bytes::<32>());
+            let base_key = fresh.get(..cipher.base_key_len()).unwrap_or_default();
+            let pin_formats: Vec<_> =
+                PinFormat::ALL.into_iter().filter(|format| cipher.carries(*format)).collect();
+            let pin_formats = pin_formats.as_slice();
+            gateway.enrol_key_set(NewKeySet { id, prefix, cipher, pin_formats, base_key }).await?;
+        }
     }
-    for (number, serial) in (1_u32..).zip(SERIALS) {
+    for (number, (serial, kind, key_set)) in (1_u32..).zip(READERS) {
         if gateway.reader(serial).await?.is_none() {
-            gateway.enrol_reader(&sandbox_reader(number, serial)).await?;
+            gateway.enrol_reader(&sandbox_reader(number, serial, kind, key_set)?).await?;
         }
     }
     Ok(())
@@ -201,27 +249,41 @@ fn sandbox_endpoint(id: EndpointId, currency: &str, place: usize) -> Result<Endp
     })
 }
 
-fn sandbox_reader(number: u32, serial: &str) -> Reader {
-    Reader {
+fn sandbox_reader(
+    number: u32,
+    serial: &str,
+    kind: ReaderKind,
+    key_set: usize,
+) -> Result<Reader, Failure> {
+    let (key_set, prefix, cipher) = KEY_SETS[key_set];
+    let initial_ksn = Ksn::of_device(cipher, prefix, number);
+    Ok(Reader {
         id: ReaderId(number.into()),
         serial: serial.to_owned(),
-        kind: "sim".to_owned(),
+        kind,
         merchant: MERCHANT,
         endpoint: None,
         group: Some(GROUP),
-        key_set: KEY_SET,
-        key_set_prefix: KEY_SET_PREFIX,
-        device_id: number.to_be_bytes(),
+        key_set,
+        cipher,
+        key_set_prefix: prefix.to_vec(),
+        initial_ksn: initial_ksn
+            .ok_or_else(|| Failure::Internal(format!("reader {serial} has no KSN")))?,
         state: ReaderState::New,
         last_counter: 0,
-    }
+        injected_at: None,
+    })
 }
 
 fn welcome(ready: &ReadyLine) -> String {
     let program = program();
     let endings: Vec<_> =
         ENDINGS.iter().map(|(ending, meaning)| format!("  {ending}  {meaning}")).collect();
-    let serials: Vec<_> = ready.readers.iter().map(|reader| reader.serial.as_str()).collect();
+    let serials: Vec<_> = ready
+        .readers
+        .iter()
+        .map(|reader| format!("{} ({}, {})", reader.serial, reader.kind, reader.cipher))
+        .collect();
     format!(
         "\n\
          tillgate sandbox is ready at {base}\n\n\
@@ -244,8 +306,8 @@ fn welcome(ready: &ReadyLine) -> String {
         group = ready.group_id,
         login = ready.login,
         key = ready.control_key,
-        readers = serials.join(", "),
-        reader = serials.first().copied().unwrap_or("?"),
+        readers = serials.join("\n                      "),
+        reader = ready.readers.first().map_or("?", |reader| reader.serial.as_str()),
         inbox = ready.callback_inbox_url,
         endings = endings.join("\n"),
     )

@@ -44,7 +44,22 @@ pub fn read_advice(plaintext: &[u8]) -> Result<Completion, AdviceError> {
     if let Some(tag) = tlv::repeated(&list) {
         return Err(AdviceError::Repeated(tag));
     }
-    let Some(&[information]) = tlv::find(&list, INFORMATION) else {
+    read_tags(list.iter().map(|element| (element.tag, element.value)))
+}
+
+/// Reads the tags of a completion message whose reader sends them in the clear, each once: nothing
+/// in them is sensitive.
+///
+/// # Errors
+/// `AdviceError`, which carries no values.
+pub fn read_clear_advice(tags: &[(Tag, Vec<u8>)]) -> Result<Completion, AdviceError> {
+    read_tags(tags.iter().map(|(tag, value)| (*tag, value.as_slice())))
+}
+
+fn read_tags<'a>(
+    tags: impl Iterator<Item = (Tag, &'a [u8])> + Clone,
+) -> Result<Completion, AdviceError> {
+    let Some((_, &[information])) = tags.clone().find(|(tag, _)| *tag == INFORMATION) else {
         return Err(AdviceError::NoInformation);
     };
     let approved = match information & 0xC0 {
@@ -52,14 +67,12 @@ pub fn read_advice(plaintext: &[u8]) -> Result<Completion, AdviceError> {
         REFUSAL => false,
         _ => return Err(AdviceError::NotLast),
     };
-    let kept: Vec<_> = list.iter().filter(|element| KEPT.contains(&element.tag.0)).collect();
-    if let Some(long) = kept.iter().find(|element| element.value.len() > VALUE_MAX) {
-        return Err(AdviceError::TooLong(long.tag));
+    let kept = tags.filter(|(tag, _)| KEPT.contains(&tag.0));
+    if let Some((tag, _)) = kept.clone().find(|(_, value)| value.len() > VALUE_MAX) {
+        return Err(AdviceError::TooLong(tag));
     }
-    let tags: ChipTags = kept
-        .into_iter()
-        .map(|element| (element.tag.to_string(), hex::encode_upper(element.value)))
-        .collect();
+    let tags: ChipTags =
+        kept.map(|(tag, value)| (tag.to_string(), hex::encode_upper(value))).collect();
     Ok(Completion { approved, tags })
 }
 
@@ -67,11 +80,19 @@ pub fn read_advice(plaintext: &[u8]) -> Result<Completion, AdviceError> {
 #[must_use]
 pub fn write_advice(approved: bool, cryptogram: [u8; 8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
-    write(INFORMATION, &[if approved { CERTIFICATE } else { REFUSAL }], &mut out);
-    write(CRYPTOGRAM, &cryptogram, &mut out);
-    write(VERIFICATION_RESULTS, &[0x00, 0x00, 0x00, 0x80, 0x00], &mut out);
-    write(STATUS_INFORMATION, &[0xE8, 0x00], &mut out);
+    advice_tags(approved, cryptogram).iter().for_each(|(tag, value)| write(*tag, value, &mut out));
     out
+}
+
+/// The same, tag by tag, for a reader that sends them in the clear.
+#[must_use]
+pub fn advice_tags(approved: bool, cryptogram: [u8; 8]) -> Vec<(Tag, Vec<u8>)> {
+    vec![
+        (INFORMATION, vec![if approved { CERTIFICATE } else { REFUSAL }]),
+        (CRYPTOGRAM, cryptogram.to_vec()),
+        (VERIFICATION_RESULTS, vec![0x00, 0x00, 0x00, 0x80, 0x00]),
+        (STATUS_INFORMATION, vec![0xE8, 0x00]),
+    ]
 }
 
 #[cfg(test)]

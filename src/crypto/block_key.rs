@@ -183,13 +183,13 @@ impl BlockKey {
         with_cipher!(self, Cipher => {
             // The length is the algorithm's own, so it is never refused.
             let mac = Cmac::<Cipher>::new_from_slice(self.expose());
-            Zeroizing::new(mac.map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec())
-                .unwrap_or_default())
+            let mac = mac.map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec());
+            Zeroizing::new(mac.unwrap_or_default())
         })
     }
 
-    /// The check value by which two people compare a key without saying it: for TDES the front of an
-    /// encrypted block of zeros, for AES the front of the CMAC of one (ANSI X9.24-1).
+    /// The check value by which two people compare a key without saying it: for TDES the front of
+    /// an encrypted block of zeros, for AES the front of the CMAC of one (ANSI X9.24-1).
     #[must_use]
     pub fn check_value(&self) -> [u8; CHECK_VALUE_LEN] {
         let mut block = Zeroizing::new(vec![0; self.algorithm.block_len()]);

@@ -72,6 +72,12 @@ impl ClearCard {
 }
 
 impl ClearCard {
+    /// The value of one of the chip's tags.
+    #[must_use]
+    pub fn chip_tag(&self, tag: Tag) -> Option<&[u8]> {
+        self.emv.iter().find(|(own, _)| *own == tag).map(|(_, value)| value.as_slice())
+    }
+
     /// The chip's tags that a receipt shows; none of a card that was swiped.
     #[must_use]
     pub fn for_receipt(&self) -> ChipTags {
@@ -86,8 +92,13 @@ impl fmt::Debug for ClearCard {
     }
 }
 
+/// Whether this tag of a chip may be kept and passed on.
+pub(super) fn is_chip_tag(tag: Tag) -> bool {
+    EMV_KEPT.contains(&tag.0)
+}
+
 fn kept(list: &[Tlv<'_>]) -> Vec<(Tag, Vec<u8>)> {
-    let keep = |element: &&Tlv<'_>| EMV_KEPT.contains(&element.tag.0);
+    let keep = |element: &&Tlv<'_>| is_chip_tag(element.tag);
     list.iter().filter(keep).map(|element| (element.tag, element.value.to_vec())).collect()
 }
 

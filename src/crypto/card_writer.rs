@@ -48,27 +48,68 @@ impl ChipRun {
     }
 }
 
+/// Track 2 in characters, as a stripe has it.
+#[must_use]
+pub fn track2_characters(card: &PlasticCard<'_>) -> Zeroizing<Vec<u8>> {
+    let code = service_code(card.has_chip);
+    let yymm = card.expiry.yymm();
+    characters(&[";", card.pan.expose_digits(), "=", &yymm, code, "0000000000?"])
+}
+
+/// Track 1 in characters, as a stripe has it.
+#[must_use]
+pub fn track1_characters(card: &PlasticCard<'_>) -> Zeroizing<Vec<u8>> {
+    let code = service_code(card.has_chip);
+    let (digits, yymm) = (card.pan.expose_digits(), card.expiry.yymm());
+    characters(&["%B", digits, "^", card.cardholder, "^", &yymm, code, "0000000000?"])
+}
+
+/// The track-2 equivalent in digits of four bits, as a chip has it in tag 57.
+#[must_use]
+pub fn track2_equivalent(card: &PlasticCard<'_>) -> Zeroizing<Vec<u8>> {
+    track2(card, service_code(true))
+}
+
+/// What a chip gives beside its track, tag by tag, in the clear: nothing of it is sensitive.
+#[must_use]
+pub fn chip_tags(card: &PlasticCard<'_>, run: &ChipRun) -> Vec<(Tag, Vec<u8>)> {
+    let (year, month) = (card.expiry.year(), card.expiry.month());
+    let last_day = date_bytes(year, month, days_in(year, month));
+    let mut tags = vec![(NAME, card.cardholder.as_bytes().to_vec()), (EXPIRY, last_day.to_vec())];
+    each_chip_tag(card.pan.brand(), run, |tag, value| tags.push((tag, value.to_vec())));
+    tags
+}
+
+fn characters(parts: &[&str]) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(128));
+    parts.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
+    bytes
+}
+
+fn service_code(has_chip: bool) -> &'static str {
+    if has_chip { "201" } else { "101" }
+}
+
 /// The plaintext for a stripe (`chip` is `None`) or for a chip or contactless card.
 #[must_use]
 pub fn write_clear_card(card: &PlasticCard<'_>, chip: Option<&ChipRun>) -> Zeroizing<Vec<u8>> {
     // Room for everything: growing would leave unwiped copies of the number behind.
     let mut out = Zeroizing::new(Vec::with_capacity(512));
     let has_chip = card.has_chip || chip.is_some();
-    write(TRACK2, &track2(card, if has_chip { "201" } else { "101" }), &mut out);
+    write(TRACK2, &track2(card, service_code(has_chip)), &mut out);
     write(NAME, card.cardholder.as_bytes(), &mut out);
     let (year, month) = (card.expiry.year(), card.expiry.month());
     let last_day = date_bytes(year, month, days_in(year, month));
     write(EXPIRY, &last_day, &mut out);
     if let Some(run) = chip {
-        write_chip(card.pan.brand(), run, &mut out);
+        each_chip_tag(card.pan.brand(), run, |tag, value| write(tag, value, &mut out));
     }
     out
 }
 
-fn write_chip(brand: Brand, run: &ChipRun, out: &mut Vec<u8>) {
+fn each_chip_tag(brand: Brand, run: &ChipRun, mut put: impl FnMut(Tag, &[u8])) {
     let (year, month, day) = run.date;
     let minor = run.amount.minor().unsigned_abs();
-    let mut put = |tag, value: &[u8]| write(tag, value, out);
     put(SEQUENCE, &[0x01]);
     put(Tag(0x82), &[0x39, 0x00]);
     put(Tag(0x84), application(brand));
@@ -170,7 +211,9 @@ mod tests {
         let bytes = written("2201382000000013", "2912", false, Some(&run));
         let card = ClearCard::parse(&bytes).unwrap();
         assert_eq!(card.currency_inside, Some(51));
-        assert_eq!(check_inside(&card, EntryMode::Chip, total, (2026, 3)), Ok(()));
+        let noon = chrono::NaiveDate::from_ymd_opt(2026, 3, 9).unwrap().and_hms_opt(12, 0, 0);
+        let now = noon.unwrap().and_utc().timestamp_millis();
+        assert_eq!(check_inside(&card, EntryMode::Chip, total, now), Ok(()));
         assert_eq!((card.sequence, card.service_code.as_deref()), (Some(1), Some("201")));
         let value = |tag| card.emv.iter().find(|(own, _)| own.0 == tag).unwrap().1.as_slice();
         assert_eq!(value(0x9A), [0x26, 0x03, 0x09]);

@@ -5,8 +5,8 @@
 //!
 //! - proofs of the caller: [`sign`] (SHA-1 `control`), [`oauth`], [`oauth_header`], [`nonce`] and
 //!   [`public_url`] (OAuth 1.0a);
-//! - the card's way in: [`tlv`], [`tlv_write`], [`ksn`], [`reader`], [`reader_keys`],
-//!   [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the virtual reader;
+//! - the card's way in: [`tlv`], [`tlv_write`], [`reader`], [`reader_keys`],
+//!   [`sim_keys`], [`clear_list`], [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the virtual reader;
 //! - keys of readers and PIN pads: [`block_key`];
 //! - what the gateway keeps sealed at rest: [`seal`].
 //!
@@ -19,9 +19,9 @@ pub mod card_checks;
 pub mod card_data;
 pub mod card_fields;
 pub mod card_writer;
+pub mod clear_list;
 mod gcm;
 pub mod key;
-pub mod ksn;
 mod mac;
 pub mod nonce;
 pub mod oauth;
@@ -34,5 +34,7 @@ pub mod reader;
 pub mod reader_keys;
 pub mod seal;
 pub mod sign;
+pub mod sim_keys;
 pub mod tlv;
 pub mod tlv_write;
+mod track;

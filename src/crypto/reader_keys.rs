@@ -1,194 +1,256 @@
-//! Keys and cipher of the `sim` reader profile (MAPI 4.8).
+//! The keys of readers: a key set's base key, the initial key that is injected into one reader, and
+//! the key of each message.
 
-use super::gcm::{Gcm, SEALED_MIN};
-use super::key::{Key32, KeyTextError};
-use super::ksn::Ksn;
-use super::mac::hmac_sha1;
-use super::reader::Container;
+use super::block_key::{Algorithm, BlockKey, CHECK_VALUE_LEN};
+use super::clear_list::{ClearListError, clear_list};
+use super::dukpt::{self, DukptError, Use};
+use super::reader::ReaderMessage;
+use super::sim_keys::{self, OpenError, SimBaseKey, SimKey};
+use crate::payment::key_set::{AesLength, Cipher, DataVariant};
+use crate::payment::ksn::Ksn;
 use crate::payment::money::Amount;
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// The base derivation key of one key set. It never leaves the server.
-#[derive(Debug)]
-pub struct Bdk(Key32);
-
-/// The key that is injected into one reader.
-#[derive(Debug)]
-pub struct InitialKey(Key32);
-
-/// Why sealed card data did not open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("shorter than a nonce and a tag")]
-    TooShort,
-    #[error("not sealed with this key for this serial, KSN, amount and currency")]
-    Refused,
+pub struct BaseKey {
+    cipher: Cipher,
+    key: Secret<SimBaseKey>,
 }
 
-impl Bdk {
-    /// Takes the raw key.
+/// The key that is injected into one reader.
+pub struct InitialKey {
+    cipher: Cipher,
+    key: Secret<SimKey>,
+}
+
+/// Keys of the `sim` profile, or of DUKPT.
+enum Secret<S> {
+    Sim(S),
+    Dukpt(BlockKey),
+}
+
+/// Why a reader's message does not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum OpeningError {
+    #[error("sealed by the sim profile, it does not open: {0}")]
+    Sim(#[from] OpenError),
+    #[error("no key can be derived: {0}")]
+    Key(#[from] DukptError),
+    #[error("the KSN has another length than those of this cipher")]
+    KsnLength,
+    #[error("the sealed data is empty, or no whole number of blocks")]
+    Length,
+    #[error("{0}; the key, or the variant of the key, is probably not the reader's")]
+    List(#[from] ClearListError),
+}
+
+impl BaseKey {
+    /// Copies the raw key; `None` unless it has the length of the cipher's keys.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Key32::from_bytes(bytes))
+    pub fn from_slice(cipher: Cipher, bytes: &[u8]) -> Option<Self> {
+        let key = match cipher {
+            Cipher::AesGcm => Secret::Sim(SimBaseKey::from_bytes(*bytes.as_array::<32>()?)),
+            _ => Secret::Dukpt(BlockKey::from_slice(algorithm(cipher), bytes)?),
+        };
+        Some(Self { cipher, key })
     }
 
-    /// Reads 64 hex digits.
+    /// How the key set encrypts.
+    #[must_use]
+    pub fn cipher(&self) -> Cipher {
+        self.cipher
+    }
+
+    /// By which two people compare the key without saying it.
+    #[must_use]
+    pub fn check_value(&self) -> [u8; CHECK_VALUE_LEN] {
+        match &self.key {
+            Secret::Sim(base) => check_value(base.expose()),
+            Secret::Dukpt(base) => base.check_value(),
+        }
+    }
+
+    /// The initial key of the reader with this serial and this KSN. The `sim` profile derives from
+    /// the serial, DUKPT from the KSN.
     ///
     /// # Errors
-    /// `KeyTextError`, which never carries the text.
-    pub fn from_hex(text: &str) -> Result<Self, KeyTextError> {
-        Key32::from_hex(text).map(Self)
+    /// `KsnLength` for a KSN of another cipher.
+    pub fn initial_key(&self, serial: &str, ksn: Ksn) -> Result<InitialKey, OpeningError> {
+        let key = match &self.key {
+            Secret::Sim(base) => Secret::Sim(base.initial_key(serial)),
+            Secret::Dukpt(base) => Secret::Dukpt(match self.cipher {
+                Cipher::AesDukpt(_) => {
+                    let ksn = bytes::<12>(ksn)?;
+                    let id = ksn.first_chunk().ok_or(OpeningError::KsnLength)?;
+                    dukpt::aes::initial_key(base, *id)?
+                }
+                _ => dukpt::tdes::initial_key(base, bytes(ksn)?)?,
+            }),
+        };
+        Ok(InitialKey { cipher: self.cipher, key })
     }
 
-    /// The initial key of the reader with this serial number.
+    /// The clear bytes. Whoever calls this must not log or keep them.
     #[must_use]
-    pub fn initial_key(&self, serial: &str) -> InitialKey {
-        InitialKey(derived(&self.0, serial.as_bytes()))
+    pub fn expose(&self) -> &[u8] {
+        match &self.key {
+            Secret::Sim(base) => base.expose(),
+            Secret::Dukpt(base) => base.expose(),
+        }
     }
 }
 
 impl InitialKey {
-    /// Takes the raw key, as the virtual reader stores it.
+    /// Copies the raw key, as a virtual reader stores it; `None` unless it has the right length.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Key32::from_bytes(bytes))
+    pub fn from_slice(cipher: Cipher, bytes: &[u8]) -> Option<Self> {
+        let key = match cipher {
+            Cipher::AesGcm => Secret::Sim(SimKey::from_bytes(*bytes.as_array::<32>()?)),
+            _ => Secret::Dukpt(BlockKey::from_slice(algorithm(cipher), bytes)?),
+        };
+        Some(Self { cipher, key })
     }
 
     /// The clear bytes, for injection. Whoever calls this must not log or keep them.
     #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        self.0.expose()
+    pub fn expose(&self) -> &[u8] {
+        match &self.key {
+            Secret::Sim(key) => key.expose(),
+            Secret::Dukpt(key) => key.expose(),
+        }
     }
 
-    /// The key of the one message with this KSN.
+    /// By which two people compare the key without saying it.
     #[must_use]
-    pub fn message_key(&self, ksn: Ksn) -> Key32 {
-        derived(&self.0, ksn.as_bytes())
-    }
-}
-
-/// The first 32 of the 40 bytes of two HMAC-SHA1 that differ in their leading byte.
-fn derived(key: &Key32, label: &[u8]) -> Key32 {
-    let first = Zeroizing::new(hmac_sha1(key.expose(), &[&[1], label]));
-    let second = Zeroizing::new(hmac_sha1(key.expose(), &[&[2], label]));
-    let mut bytes = Zeroizing::new([0; 32]);
-    for (to, from) in bytes.iter_mut().zip(first.iter().chain(second.iter())) {
-        *to = *from;
-    }
-    Key32::from_bytes(*bytes)
-}
-
-/// What the cipher binds the card data to: `KSN|serial|minor units|currency`.
-#[must_use]
-pub fn associated_data(ksn: Ksn, serial: &str, amount: Amount) -> Vec<u8> {
-    let mut data = ksn.as_bytes().to_vec();
-    let tail = format!("|{serial}|{}|{}", amount.minor(), amount.currency().alpha());
-    data.extend_from_slice(tail.as_bytes());
-    data
-}
-
-/// Opens the card data of a container for the amount of its request.
-///
-/// # Errors
-/// `Refused` does not say what differs: key, serial, KSN, amount and currency look the same here.
-pub fn open(
-    container: &Container,
-    key: &InitialKey,
-    amount: Amount,
-) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    if container.ciphertext.len() < SEALED_MIN {
-        return Err(OpenError::TooShort);
-    }
-    let associated = associated_data(container.ksn, &container.serial, amount);
-    Gcm::new(&key.message_key(container.ksn))
-        .open(&container.ciphertext, &associated)
-        .ok_or(OpenError::Refused)
-}
-
-/// The virtual reader's side: the value of DFAE63 for this plaintext. The nonce must be fresh.
-#[must_use]
-pub fn seal(
-    plaintext: &[u8],
-    nonce: [u8; 12],
-    key: &InitialKey,
-    ksn: Ksn,
-    serial: &str,
-    amount: Amount,
-) -> Vec<u8> {
-    let associated = associated_data(ksn, serial, amount);
-    Gcm::new(&key.message_key(ksn)).seal(&[], plaintext, &associated, nonce)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::payment::card::EntryMode;
-    use crate::payment::money::Currency;
-
-    const SERIAL: &str = "10000462";
-    const PLAIN: &str =
-        "57114444555566661111D291220100000000005F2009544553542F434152445F2403291231";
-    const DATA: &str = "E964DFAE6341000102030405060708090A0BD6DCCBD6DA523CC24A394FBE12CBBA66503A6F\
-        BD0AA3174656E14EA2877112F4B9FC021A4E1B01072B99327E65343D35D63B72934FDFAE640AFFFF0102628D11\
-        00005EDFAE650130DFAE66083130303030343632";
-
-    fn rub(minor: i64) -> Amount {
-        Amount::from_minor(minor, Currency::from_alpha("RUB").unwrap()).unwrap()
+    pub fn check_value(&self) -> [u8; CHECK_VALUE_LEN] {
+        match &self.key {
+            Secret::Sim(key) => check_value(key.expose()),
+            Secret::Dukpt(key) => key.check_value(),
+        }
     }
 
-    fn ksn() -> Ksn {
-        Ksn::from_hex("FFFF0102628D1100005E").unwrap()
+    /// Opens a message into the list that [`ClearCard`](super::card_data::ClearCard) reads. The
+    /// `sim` profile binds what it seals to the amount; DUKPT does not.
+    ///
+    /// # Errors
+    /// `OpeningError`, which carries nothing of what was inside.
+    pub fn open(
+        &self,
+        message: &ReaderMessage,
+        amount: Amount,
+    ) -> Result<Zeroizing<Vec<u8>>, OpeningError> {
+        let mut opened = self.open_parts(message, amount)?;
+        match (&self.key, opened.len(), message.clear.is_empty()) {
+            // The whole list was sealed, and the cipher vouches for it.
+            (Secret::Sim(_), 1, true) => opened.pop().ok_or(OpeningError::Length),
+            _ => Ok(clear_list(&opened, &message.clear)?),
+        }
     }
 
-    fn initial_key() -> InitialKey {
-        Bdk::from_bytes(std::array::from_fn(|i| u8::try_from(i).unwrap())).initial_key(SERIAL)
-    }
-
-    #[test]
-    fn the_golden_keys_are_derived() {
-        let key = initial_key();
-        assert_eq!(
-            hex::encode_upper(key.expose()),
-            "B54416D38ABE4FD3BB012E739F023A3BC512233A73B0CFC55B68FCD142718D8F"
-        );
-        assert_eq!(
-            hex::encode_upper(key.message_key(ksn()).expose()),
-            "91A1A96F732FEEC78B16C4EE6251DC262CD6C13E0B3A5A72778447E8FCC9EB5E"
-        );
-        assert_eq!(format!("{key:?}"), "InitialKey(Key32(..))");
-    }
-
-    #[test]
-    fn the_golden_card_data_is_sealed_and_opened() {
-        let associated = associated_data(ksn(), SERIAL, rub(1042));
-        let expected = "FFFF0102628D1100005E7C31303030303436327C313034327C525542";
-        assert_eq!(hex::encode_upper(associated), expected);
-        let nonce = std::array::from_fn(|i| u8::try_from(i).unwrap());
-        let plain = hex::decode(PLAIN).unwrap();
-        let container = Container {
-            ciphertext: seal(&plain, nonce, &initial_key(), ksn(), SERIAL, rub(1042)),
-            ksn: ksn(),
-            entry_mode: EntryMode::Swipe,
-            serial: SERIAL.to_owned(),
-            pin: None,
+    /// Opens each sealed value of a message, whatever is inside.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for `List`.
+    pub fn open_parts(
+        &self,
+        message: &ReaderMessage,
+        amount: Amount,
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>, OpeningError> {
+        let open = |ksn, ciphertext: &[u8]| match &self.key {
+            Secret::Sim(key) => Ok(sim_keys::open(ciphertext, key, ksn, &message.serial, amount)?),
+            Secret::Dukpt(_) => {
+                let key = self.working_key(ksn, Use::DataRequest)?;
+                let mut clear = Zeroizing::new(ciphertext.to_vec());
+                key.decrypt(&mut clear).map_err(|_| OpeningError::Length)?;
+                if clear.is_empty() { Err(OpeningError::Length) } else { Ok(clear) }
+            }
         };
-        assert_eq!(container.write(), DATA);
-        assert_eq!(*open(&container, &initial_key(), rub(1042)).unwrap(), plain);
+        message.sealed.iter().map(|sealed| open(sealed.ksn, &sealed.ciphertext)).collect()
     }
 
-    #[test]
-    fn nothing_opens_for_another_amount_key_serial_or_count() {
-        let golden = Container::parse(DATA).unwrap();
-        let refused = |container: &Container, key: &InitialKey, amount| {
-            assert_eq!(open(container, key, amount).unwrap_err(), OpenError::Refused);
-        };
-        refused(&golden, &initial_key(), rub(1043));
-        refused(&golden, &Bdk::from_bytes([9; 32]).initial_key(SERIAL), rub(1042));
-        let counted = Container { ksn: ksn().with_counter(95).unwrap(), ..golden.clone() };
-        refused(&counted, &initial_key(), rub(1042));
-        let renamed = Container { serial: "10000463".to_owned(), ..golden.clone() };
-        refused(&renamed, &initial_key(), rub(1042));
-        let short = Container { ciphertext: vec![0; 27], ..golden };
-        assert_eq!(open(&short, &initial_key(), rub(1042)).unwrap_err(), OpenError::TooShort);
+    /// The virtual reader's side: seals a value for an amount. `fresh` are random bytes, which only
+    /// the `sim` profile needs; DUKPT fills the last block up with zeros.
+    ///
+    /// # Errors
+    /// When no key can be derived for this KSN.
+    pub fn seal(
+        &self,
+        clear: &[u8],
+        fresh: [u8; 12],
+        ksn: Ksn,
+        serial: &str,
+        amount: Amount,
+    ) -> Result<Vec<u8>, OpeningError> {
+        if let Secret::Sim(key) = &self.key {
+            return Ok(sim_keys::seal(clear, fresh, key, ksn, serial, amount));
+        }
+        let key = self.working_key(ksn, Use::DataRequest)?;
+        let length = clear.len().next_multiple_of(key.algorithm().block_len());
+        let mut sealed = Vec::with_capacity(length);
+        sealed.extend_from_slice(clear);
+        sealed.resize(length, 0);
+        key.encrypt(&mut sealed).map_err(|_| OpeningError::Length)?;
+        Ok(sealed)
     }
+
+    /// The key of the PIN block with this KSN; `None` for the `sim` profile, which has none.
+    ///
+    /// # Errors
+    /// When no key can be derived for this KSN.
+    pub fn pin_key(&self, ksn: Ksn) -> Result<Option<BlockKey>, OpeningError> {
+        match &self.key {
+            Secret::Sim(_) => Ok(None),
+            Secret::Dukpt(_) => self.working_key(ksn, Use::Pin).map(Some),
+        }
+    }
+
+    /// A DUKPT working key of the message with this KSN.
+    fn working_key(&self, ksn: Ksn, purpose: Use) -> Result<BlockKey, OpeningError> {
+        let Secret::Dukpt(initial) = &self.key else {
+            return Err(OpeningError::Key(DukptError::Cipher));
+        };
+        Ok(match self.cipher {
+            Cipher::AesDukpt(_) => {
+                dukpt::aes::working_key(initial, bytes(ksn)?, purpose, initial.algorithm())?
+            }
+            Cipher::TdesDukpt(variant) => {
+                dukpt::tdes::working_key(initial, bytes(ksn)?, purpose, variant)?
+            }
+            Cipher::AesGcm => {
+                dukpt::tdes::working_key(initial, bytes(ksn)?, purpose, DataVariant::DataRequest)?
+            }
+        })
+    }
+}
+
+impl fmt::Debug for BaseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BaseKey({}, ..)", self.cipher.name())
+    }
+}
+
+impl fmt::Debug for InitialKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InitialKey({}, ..)", self.cipher.name())
+    }
+}
+
+/// The block cipher of a DUKPT scheme, which is that of all its keys.
+fn algorithm(cipher: Cipher) -> Algorithm {
+    match cipher {
+        Cipher::TdesDukpt(_) => Algorithm::Tdes,
+        Cipher::AesDukpt(AesLength::Aes128) => Algorithm::Aes128,
+        Cipher::AesDukpt(AesLength::Aes192) => Algorithm::Aes192,
+        Cipher::AesGcm | Cipher::AesDukpt(AesLength::Aes256) => Algorithm::Aes256,
+    }
+}
+
+fn check_value(key: &[u8; 32]) -> [u8; CHECK_VALUE_LEN] {
+    let key = BlockKey::from_slice(Algorithm::Aes256, key);
+    key.map(|key| key.check_value()).unwrap_or_default()
+}
+
+fn bytes<const N: usize>(ksn: Ksn) -> Result<[u8; N], OpeningError> {
+    ksn.as_bytes().try_into().map_err(|_| OpeningError::KsnLength)
 }

@@ -5,13 +5,15 @@ use super::nonce_book::bucket_of;
 use super::registry::Merchant;
 use super::watch::{Scope, Watched};
 use super::{Accepted, Failure, Gateway};
-use crate::crypto::advice::read_advice;
-use crate::crypto::reader::Container;
-use crate::crypto::reader_keys::open;
+use crate::crypto::advice::{read_advice, read_clear_advice};
+use crate::crypto::reader::ReaderMessage;
 use crate::payment::Millis;
 use crate::payment::chip::Completion;
 use crate::payment::ids::{EndpointId, JobId, OrderId};
+use crate::payment::key_set::Cipher;
+use crate::payment::money::Amount;
 use crate::payment::order::{Order, Stage, Status};
+use crate::payment::reader::{Reader, ReaderKind};
 use crate::payment::refusal::Refusal;
 use crate::payment::transition::{Event, Step};
 use crate::store::{CounterMark, NonceMark};
@@ -29,6 +31,14 @@ pub struct TillMessage {
     pub signed_at: Millis,
 }
 
+/// A reader's message as it came.
+pub struct Encrypted {
+    /// `encrypted-type`: how it is laid out.
+    pub layout: String,
+    /// `encrypted-data`: hexadecimal digits.
+    pub data: String,
+}
+
 /// A message that was taken, and the merchant's name for its order, which the till may not know.
 pub struct Noted {
     pub accepted: Accepted,
@@ -44,13 +54,13 @@ impl Gateway {
     pub async fn take_advice(
         self: &Arc<Self>,
         message: TillMessage,
-        encrypted_data: String,
+        encrypted: Encrypted,
     ) -> Result<Noted, Failure> {
         let gateway = Arc::clone(self);
         let task = tokio::spawn(async move {
             let order = gateway.order_of_message(&message).await?;
             let client_orderid = order.client_orderid.clone();
-            let accepted = gateway.complete(order, &encrypted_data).await?;
+            let accepted = gateway.complete(order, &encrypted).await?;
             Ok(Noted { accepted, client_orderid })
         });
         task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
@@ -105,9 +115,9 @@ impl Gateway {
         self.watch(&message.merchant, &watched).await
     }
 
-    async fn complete(&self, order: Order, encrypted_data: &str) -> Result<Accepted, Failure> {
+    async fn complete(&self, order: Order, encrypted: &Encrypted) -> Result<Accepted, Failure> {
         let accepted = Accepted { order: order.id, serial: self.roll_serial() };
-        let (completion, counter) = self.open_advice(&order, encrypted_data).await?;
+        let (completion, counter) = self.open_advice(&order, encrypted).await?;
         if order.outcome.completion.is_some() {
             return Ok(accepted);
         }
@@ -126,30 +136,53 @@ impl Gateway {
         }
     }
 
+    /// The chip's last word, and the counter that proves it is the reader's latest message.
     async fn open_advice(
         &self,
         order: &Order,
-        encrypted_data: &str,
+        encrypted: &Encrypted,
     ) -> Result<(Completion, CounterMark), Failure> {
-        let invalid = |cause: String| Failure::refused(Refusal::InvalidEncryptedData, cause);
-        let container =
-            Container::parse(encrypted_data).map_err(|error| invalid(error.to_string()))?;
-        let reader = self.reader(&container.serial).await?;
-        let reader = reader.filter(|reader| reader.id == order.reader);
-        let reader = reader
-            .ok_or_else(|| invalid(format!("reader {} did not read the card", container.serial)))?;
-        let ksn = container.ksn;
-        if (ksn.key_set_id(), ksn.device_id()) != (reader.key_set_prefix, reader.device_id) {
-            return Err(invalid(format!("KSN {ksn} is not of reader {}", container.serial)));
-        }
-        let base_key = self.base_key(reader.key_set).await?;
-        let clear = open(&container, &base_key.initial_key(&container.serial), order.amount)
+        let layout = ReaderKind::from_name(&encrypted.layout);
+        let layout = layout.ok_or(Refusal::UnsupportedEncryptedType)?;
+        let message = ReaderMessage::parse(layout, &encrypted.data)
             .map_err(|error| invalid(error.to_string()))?;
-        let completion = read_advice(&clear).map_err(|error| invalid(error.to_string()))?;
-        let counter = i64::from(ksn.counter());
-        if counter <= order.request.counter {
+        let serial = message.serial.as_str();
+        let reader = self.reader(serial).await?.filter(|reader| reader.id == order.reader);
+        let reader =
+            reader.ok_or_else(|| invalid(format!("reader {serial} did not read the card")))?;
+        for ksn in message.ksns() {
+            let of_reader = |_| invalid(format!("KSN {ksn} is not of reader {serial}"));
+            reader.admit_ksn(ksn).map_err(of_reader)?;
+        }
+        let sold_at = order.request.counter;
+        let counters = message.ksns().map(|ksn| i64::from(ksn.counter(reader.cipher)));
+        // A reader that seals nothing now has still sent its sale last.
+        let counter = counters.max().unwrap_or(sold_at);
+        if counter < sold_at || (counter == sold_at && !message.sealed.is_empty()) {
             return Err(invalid(format!("counter {counter} is not after that of the sale")));
         }
-        Ok((completion, CounterMark { reader: reader.id, counter }))
+        let mark = CounterMark { reader: reader.id, counter };
+        Ok((self.read_completion(&reader, &message, order.amount).await?, mark))
     }
+
+    /// The `sim` profile seals the chip's last word; the makers' readers send it in the clear.
+    async fn read_completion(
+        &self,
+        reader: &Reader,
+        message: &ReaderMessage,
+        amount: Amount,
+    ) -> Result<Completion, Failure> {
+        if reader.cipher != Cipher::AesGcm {
+            let completion = read_clear_advice(&message.clear);
+            return completion.map_err(|error| invalid(error.to_string()));
+        }
+        let key = self.initial_key(reader).await?;
+        let opened = key.open_parts(message, amount).map_err(|error| invalid(error.to_string()))?;
+        let clear = opened.first().ok_or_else(|| invalid("nothing is sealed".to_owned()))?;
+        read_advice(clear).map_err(|error| invalid(error.to_string()))
+    }
+}
+
+fn invalid(cause: String) -> Failure {
+    Failure::refused(Refusal::InvalidEncryptedData, cause)
 }

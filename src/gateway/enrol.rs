@@ -3,10 +3,47 @@
 use super::{Failure, Gateway};
 use crate::crypto::reader_keys::InitialKey;
 use crate::payment::ids::{GroupId, KeySetId, MerchantId};
+use crate::payment::key_set::Cipher;
 use crate::payment::merchant::Endpoint;
-use crate::payment::reader::{Reader, ReaderState};
+use crate::payment::pin_format::PinFormat;
+use crate::payment::reader::Reader;
 use crate::payment::refusal::Refusal;
 use crate::store::{KeySetRecord, MerchantRecord};
+use zeroize::Zeroizing;
+
+/// A key set to be enrolled.
+#[derive(Clone, Copy)]
+pub struct NewKeySet<'a> {
+    pub id: KeySetId,
+    /// The first bytes of every KSN of the set.
+    pub prefix: &'a [u8],
+    pub cipher: Cipher,
+    /// What its readers may send PIN blocks in; none refuses every PIN.
+    pub pin_formats: &'a [PinFormat],
+    /// Clear, for as long as this takes.
+    pub base_key: &'a [u8],
+}
+
+impl NewKeySet<'_> {
+    fn check(&self) -> Result<(), Refusal> {
+        let (least, most) = self.cipher.prefix_len();
+        if !(least..=most).contains(&self.prefix.len()) {
+            let why = format!("a KSN names the key set in {least} to {most} bytes");
+            return Err(Refusal::invalid("prefix", why));
+        }
+        if self.base_key.len() != self.cipher.base_key_len() {
+            let why = format!("the cipher's base key has {} bytes", self.cipher.base_key_len());
+            return Err(Refusal::invalid("base_key", why));
+        }
+        match self.pin_formats.iter().find(|format| !self.cipher.carries(**format)) {
+            Some(format) => {
+                let why = format!("{} cannot carry {}", self.cipher.name(), format.name());
+                Err(Refusal::invalid("pin_formats", why))
+            }
+            None => Ok(()),
+        }
+    }
+}
 
 impl Gateway {
     /// Adds a merchant with its control key.
@@ -53,18 +90,18 @@ impl Gateway {
         Ok(())
     }
 
-    /// Adds a key set with its 32-byte base key. `prefix` opens the KSN of each of its readers.
+    /// Adds a key set with its base key.
     ///
     /// # Errors
-    /// When it exists or the database cannot be written.
-    pub async fn enrol_key_set(
-        &self,
-        id: KeySetId,
-        prefix: [u8; 3],
-        base_key: &[u8; 32],
-    ) -> Result<(), Failure> {
+    /// `Refused` when key, prefix or PIN formats do not fit the cipher; when it exists or the
+    /// database cannot be written.
+    pub async fn enrol_key_set(&self, set: NewKeySet<'_>) -> Result<(), Failure> {
+        set.check()?;
+        let NewKeySet { id, prefix, cipher, pin_formats, base_key } = set;
         let base_key_sealed = self.parts.keys.seal_base_key(id, base_key, &self.parts.entropy);
-        Ok(self.store().add_key_set(&KeySetRecord { id, prefix, base_key_sealed }).await?)
+        let (prefix, pin_formats) = (prefix.to_vec(), pin_formats.to_vec());
+        let record = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
+        Ok(self.store().add_key_set(&record).await?)
     }
 
     /// Whether there is a key set with this id.
@@ -80,19 +117,15 @@ impl Gateway {
     /// # Errors
     /// When its serial exists or the database cannot be written.
     pub async fn enrol_reader(&self, reader: &Reader) -> Result<(), Failure> {
-        Ok(self.store().add_reader(reader).await?)
+        Ok(self.store().add_reader(reader, self.clock().now()).await?)
     }
 
-    /// Blocks a reader, marks it lost, or makes it active again.
+    /// Blocks a reader, marks it lost, makes it active again, or lets it serve somebody else.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_reader_state(
-        &self,
-        reader: &Reader,
-        state: ReaderState,
-    ) -> Result<(), Failure> {
-        self.store().set_reader_state(reader.id, state).await?;
+    pub async fn change_reader(&self, reader: &Reader) -> Result<(), Failure> {
+        self.store().change_reader(reader).await?;
         self.forget_registry();
         Ok(())
     }
@@ -105,12 +138,23 @@ impl Gateway {
         Ok(self.store().readers_of(merchant).await?)
     }
 
+    /// A key set's base key in hexadecimal digits. Only the sandbox tells it, so that outside tools
+    /// can play its readers; no door leads here.
+    ///
+    /// # Errors
+    /// When the key set cannot be read or opened.
+    pub async fn sandbox_base_key(&self, id: KeySetId) -> Result<Zeroizing<String>, Failure> {
+        Ok(Zeroizing::new(hex::encode_upper(self.key_set(id).await?.base.expose())))
+    }
+
     /// The key to inject into a reader: all that ever leaves the gateway of a key set.
     ///
     /// # Errors
     /// When the key set cannot be read or opened.
     pub async fn initial_key(&self, reader: &Reader) -> Result<InitialKey, Failure> {
-        Ok(self.base_key(reader.key_set).await?.initial_key(&reader.serial))
+        let set = self.key_set(reader.key_set).await?;
+        let key = set.base.initial_key(&reader.serial, reader.initial_ksn);
+        key.map_err(|error| Failure::Internal(format!("reader {}: {error}", reader.serial)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The gateway's own keys, all derived from the one master key of the settings.
 
 use crate::clock::Entropy;
-use crate::crypto::reader_keys::Bdk;
+use crate::crypto::reader_keys::BaseKey;
 use crate::crypto::seal::{SealError, SealingKey};
 use crate::payment::card::Pan;
 use crate::payment::ids::{KeySetId, MerchantId};
+use crate::payment::key_set::Cipher;
 use zeroize::Zeroizing;
 
 /// One key for each purpose, so that nothing sealed for one opens under another.
@@ -51,7 +52,7 @@ impl Keys {
 
     /// Seals a key set's base key for the registry.
     #[must_use]
-    pub fn seal_base_key(&self, of: KeySetId, key: &[u8; 32], entropy: &Entropy) -> Vec<u8> {
+    pub fn seal_base_key(&self, of: KeySetId, key: &[u8], entropy: &Entropy) -> Vec<u8> {
         self.bases.seal(key, &format!("key set {of}"), entropy.bytes())
     }
 
@@ -59,10 +60,14 @@ impl Keys {
     ///
     /// # Errors
     /// When it was sealed under another master key or is damaged.
-    pub fn open_base_key(&self, of: KeySetId, sealed: &[u8]) -> Result<Bdk, SealError> {
+    pub fn open_base_key(
+        &self,
+        of: KeySetId,
+        cipher: Cipher,
+        sealed: &[u8],
+    ) -> Result<BaseKey, SealError> {
         let opened = self.bases.open(sealed, &format!("key set {of}"))?;
-        let bytes: &[u8; 32] = opened.as_slice().try_into().map_err(|_| SealError::Content)?;
-        Ok(Bdk::from_bytes(*bytes))
+        BaseKey::from_slice(cipher, &opened).ok_or(SealError::Content)
     }
 
     /// The key under which the short-lived card keys lie in the database.

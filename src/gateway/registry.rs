@@ -2,9 +2,10 @@
 //! that not every request asks the database for them.
 
 use super::{Failure, Gateway};
-use crate::crypto::reader_keys::Bdk;
+use crate::crypto::reader_keys::BaseKey;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId};
 use crate::payment::merchant::Endpoint;
+use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::Reader;
 use crate::payment::{Millis, SECOND};
 use crate::store::MerchantRecord;
@@ -27,12 +28,18 @@ pub struct Merchant {
     pub control_key: Zeroizing<String>,
 }
 
+/// A key set with its base key opened.
+pub(super) struct KeySet {
+    pub(super) base: BaseKey,
+    pub(super) pin_formats: Vec<PinFormat>,
+}
+
 /// What is remembered.
 pub(super) struct Registry {
     logins: Memory<String, Arc<Merchant>>,
     merchants: Memory<i64, Arc<Merchant>>,
     endpoints: Memory<i64, Arc<Endpoint>>,
-    key_sets: Memory<i64, Arc<Bdk>>,
+    key_sets: Memory<i64, Arc<KeySet>>,
     readers: Memory<String, Arc<Reader>>,
     shut_gates: Memory<i64, bool>,
 }
@@ -145,18 +152,19 @@ impl Gateway {
         Ok(Some(reader))
     }
 
-    /// The opened base key of a key set.
-    pub(super) async fn base_key(&self, id: KeySetId) -> Result<Arc<Bdk>, Failure> {
+    /// A key set, opened.
+    pub(super) async fn key_set(&self, id: KeySetId) -> Result<Arc<KeySet>, Failure> {
         let now = self.clock().now();
         if let Some(known) = self.registry.key_sets.get(&id.0, now) {
             return Ok(known);
         }
         let record = self.store().key_set(id).await?;
         let record = record.ok_or_else(|| Failure::Internal(format!("no key set {id}")))?;
-        let key = self.parts.keys.open_base_key(id, &record.base_key_sealed);
-        let key = Arc::new(key.map_err(|error| sealed_otherwise("key set", &error))?);
-        self.registry.key_sets.put(id.0, Arc::clone(&key), now);
-        Ok(key)
+        let base = self.parts.keys.open_base_key(id, record.cipher, &record.base_key_sealed);
+        let base = base.map_err(|error| sealed_otherwise("key set", &error))?;
+        let set = Arc::new(KeySet { base, pin_formats: record.pin_formats });
+        self.registry.key_sets.put(id.0, Arc::clone(&set), now);
+        Ok(set)
     }
 
     fn open_merchant(&self, record: MerchantRecord) -> Result<Merchant, Failure> {

@@ -1,27 +1,19 @@
 //! Taking an order: from a door's intent to a durable order with its first job.
 
 use super::nonce_book::bucket_of;
+use super::present::Presented;
 use super::registry::Merchant;
 use super::step::Work;
 use super::velocity::usages;
 use super::{Failure, Gateway};
-use crate::crypto::card_checks::{InsideError, check_inside};
-use crate::crypto::card_data::ClearCard;
-use crate::crypto::card_fields::CardDataError;
-use crate::crypto::reader::Container;
-use crate::crypto::reader_keys::open;
-use crate::payment::card::CardFacts;
 use crate::payment::ids::{EndpointId, OrderId, SerialNumber};
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Amount;
 use crate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
-use crate::payment::reader::Reader;
 use crate::payment::refusal::Refusal;
 use crate::payment::{Millis, filter, transition};
 use crate::store::{Acceptance, NewOrder, NonceMark, PhoneSeen};
-use chrono::{DateTime, Datelike};
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// What a merchant asks for, in the gateway's own words. The door has checked who it is.
 pub struct Intent {
@@ -60,15 +52,6 @@ pub struct Accepted {
     pub order: OrderId,
     /// The number of the request that opened it.
     pub serial: SerialNumber,
-}
-
-/// The card of a message that was opened, and whose reader may be used.
-struct Presented {
-    reader: Arc<Reader>,
-    counter: i64,
-    facts: CardFacts,
-    /// The opened message, to be sealed to the order.
-    clear: Zeroizing<Vec<u8>>,
 }
 
 impl Gateway {
@@ -114,8 +97,8 @@ impl Gateway {
         self.admit_callback(intent)?;
         let now = self.clock().now();
         let presented = self.open_card(intent, now).await?;
-        let (card, reader) = (&presented.facts, presented.reader.id);
-        let _turns = self.enter_lines(&intent.endpoint, card, reader).await?;
+        let (card, reader) = (&presented.facts, Arc::clone(&presented.reader));
+        let _turns = self.enter_lines(&intent.endpoint, card, reader.id).await?;
         // Waiting for the turn may have taken some time.
         let now = self.clock().now();
         let place = self.jobs.reserve().await;
@@ -135,7 +118,7 @@ impl Gateway {
                 Ok(accepted)
             }
             Acceptance::Duplicate(id) => self.repeat_by_id(id, &intent.request_digest).await,
-            Acceptance::CounterReplayed => Err(Refusal::CounterReplayed.into()),
+            Acceptance::CounterReplayed => Err(self.refuse_counter(&reader).await?),
             Acceptance::NonceSeen => Err(Failure::NonceReused),
         }
     }
@@ -196,65 +179,6 @@ impl Gateway {
             Refusal::DuplicateOrder(earlier.id),
             "another request opened an order with this client_orderid",
         ))
-    }
-
-    /// Finds the reader, checks that it may be used, and opens its message.
-    async fn open_card(&self, intent: &Intent, now: Millis) -> Result<Presented, Failure> {
-        if !matches!(intent.encrypted_type.as_str(), "sim" | "spire") {
-            return Err(Refusal::UnsupportedEncryptedType.into());
-        }
-        let container = Container::parse(&intent.encrypted_data)
-            .map_err(|error| Failure::refused(Refusal::InvalidEncryptedData, error.to_string()))?;
-        let serial = container.serial.as_str();
-        let reader = self.reader(serial).await?.ok_or_else(|| {
-            Failure::refused(Refusal::ReaderNotRegistered, format!("no reader {serial}"))
-        })?;
-        if !reader.may_send(&intent.encrypted_type) {
-            let cause = format!("a {} reader sent {}", reader.kind, intent.encrypted_type);
-            return Err(Failure::refused(Refusal::UnsupportedEncryptedType, cause));
-        }
-        if container.pin.is_some() {
-            let cause = "no acquirer here takes an online PIN";
-            return Err(Failure::refused(Refusal::PinNotAllowed, cause));
-        }
-        reader.admit(&intent.endpoint).map_err(|refusal| {
-            Failure::refused(refusal, format!("reader {serial}, state {}", reader.state.name()))
-        })?;
-        let ksn = container.ksn;
-        if ksn.key_set_id() != reader.key_set_prefix {
-            let cause = format!(
-                "KSN {ksn} is not of the reader's key set {}",
-                hex::encode_upper(reader.key_set_prefix)
-            );
-            return Err(Failure::refused(Refusal::UnknownKeySet, cause));
-        }
-        if ksn.device_id() != reader.device_id {
-            let cause = format!("KSN {ksn} is not of reader {serial}");
-            return Err(Failure::refused(Refusal::DecryptionFailed, cause));
-        }
-        let counter = i64::from(ksn.counter());
-        reader.admit_counter(counter).map_err(|refusal| {
-            let last = reader.last_counter;
-            Failure::refused(refusal, format!("counter {counter} after {last} of reader {serial}"))
-        })?;
-        let base_key = self.base_key(reader.key_set).await?;
-        let clear = open(&container, &base_key.initial_key(serial), intent.amount)
-            .map_err(|error| Failure::refused(Refusal::DecryptionFailed, error.to_string()))?;
-        let card = ClearCard::parse(&clear).map_err(refuse_card)?;
-        let today = DateTime::from_timestamp_millis(now).unwrap_or_default();
-        let month = (today.year(), today.month());
-        check_inside(&card, container.entry_mode, intent.amount, month).map_err(refuse_inside)?;
-        let facts = CardFacts {
-            bin: card.pan.first_six().to_owned(),
-            last_four: card.pan.last_four().to_owned(),
-            expiry: card.expiry,
-            brand: card.pan.brand(),
-            hash: self.parts.keys.card_hash(&card.pan),
-            cardholder: card.cardholder.clone(),
-            entry_mode: container.entry_mode,
-            chip: card.for_receipt(),
-        };
-        Ok(Presented { reader, counter, facts, clear })
     }
 
     async fn draft(
@@ -339,20 +263,4 @@ impl Gateway {
 
 fn nonce_mark(intent: &Intent) -> NonceMark {
     NonceMark { bucket: bucket_of(intent.signed_at), digest: intent.nonce_digest }
-}
-
-fn refuse_card(error: CardDataError) -> Failure {
-    let refusal = match error {
-        CardDataError::NoCardNumber | CardDataError::BadCardNumber => Refusal::CardNumberInvalid,
-        _ => Refusal::InvalidEncryptedData,
-    };
-    Failure::refused(refusal, error.to_string())
-}
-
-fn refuse_inside(error: InsideError) -> Failure {
-    let refusal = match error {
-        InsideError::Expired(_) => Refusal::CardExpired,
-        _ => Refusal::CardDataDiffers,
-    };
-    Failure::refused(refusal, error.to_string())
 }

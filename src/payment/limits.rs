@@ -37,6 +37,10 @@ pub struct Limits {
     pub bins: Choice,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub velocity: Vec<Velocity>,
+    /// How far a reader's counter may be ahead of the last one taken from it. Without this, as far
+    /// as it likes: readers count messages, too, that never arrive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counter_jump_most: Option<u32>,
 }
 
 /// What is allowed or forbidden. What is forbidden is so even where it is allowed, too.
@@ -102,6 +106,9 @@ impl Limits {
     pub fn check(&self) -> Result<(), LimitsError> {
         if self.amount_most_minor.is_some_and(|most| most < 1) {
             return Err(wrong("amount_most_minor", "must be 1 or more, in minor units"));
+        }
+        if self.counter_jump_most == Some(0) {
+            return Err(wrong("counter_jump_most", "must be 1 or more: a counter rises"));
         }
         self.currencies.check("currencies", is_currency, "a known alpha-3 code like EUR")?;
         self.countries.check("countries", is_country, "two or three letters, like FR or FRA")?;

@@ -59,6 +59,8 @@ pub enum Refusal {
     CardExpired,
     #[error("CARD_DATA_AMOUNT_OR_CURRENCY_DIFFERS")]
     CardDataDiffers,
+    #[error("KSN_JUMP")]
+    CounterJumped,
     #[error("READER_EXHAUSTED")]
     ReaderExhausted,
     #[error("UNKNOWN_KEY_SET")]
@@ -111,6 +113,7 @@ impl Refusal {
             Self::CardNumberInvalid => 30,
             Self::CardExpired => 31,
             Self::CardDataDiffers => 32,
+            Self::CounterJumped => 33,
             Self::ReaderExhausted => 34,
             Self::UnknownKeySet => 35,
             Self::PinNotAllowed => 36,

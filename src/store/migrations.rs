@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "order life", include_str!("../../migrations/0005_order_life.sql")),
     (6, "limits", include_str!("../../migrations/0006_limits.sql")),
     (7, "close day", include_str!("../../migrations/0007_close_day.sql")),
+    (8, "readers and keys", include_str!("../../migrations/0008_readers_and_keys.sql")),
 ];
 
 /// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key, and a table that

@@ -1,15 +1,14 @@
-//! The registry: merchants, endpoints, groups, key sets and readers. Secrets lie here sealed;
-//! the store never sees them open.
+//! The registry: merchants, endpoints and groups. Secrets lie here sealed; the store never sees
+//! them open. Key sets and readers are in [`readers`](super::readers).
 
 use super::rows::json;
 use super::sql::{Row, Statement, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
 use crate::payment::day::BusinessDay;
-use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::ids::{EndpointId, GroupId, MerchantId};
 use crate::payment::merchant::{Endpoint, Fee, Terms};
 use crate::payment::money::Currency;
-use crate::payment::reader::{Reader, ReaderState};
 
 /// A merchant as stored.
 #[derive(Clone)]
@@ -17,15 +16,6 @@ pub struct MerchantRecord {
     pub id: MerchantId,
     pub login: String,
     pub control_key_sealed: Vec<u8>,
-}
-
-/// A key set as stored.
-#[derive(Clone)]
-pub struct KeySetRecord {
-    pub id: KeySetId,
-    /// The first three bytes of every KSN of the set.
-    pub prefix: [u8; 3],
-    pub base_key_sealed: Vec<u8>,
 }
 
 const MERCHANT_BY_LOGIN: &str =
@@ -38,18 +28,6 @@ const ENDPOINT: &str = "\
            fee_fixed_minor, time_zone, close_at, limits \
     FROM endpoints WHERE id = $1";
 const GROUP_OWNER: &str = "SELECT merchant_id FROM endpoint_groups WHERE id = $1";
-const KEY_SET: &str = "SELECT id, prefix, base_key_sealed FROM key_sets WHERE id = $1";
-const READER: &str = "\
-    SELECT r.id, r.serial, r.kind, r.merchant_id, r.endpoint_id, r.group_id, r.key_set_id, \
-           k.prefix, r.device_id, r.state, r.last_counter \
-    FROM readers AS r JOIN key_sets AS k ON k.id = r.key_set_id \
-    WHERE r.serial = $1";
-const READERS: &str = "\
-    SELECT r.id, r.serial, r.kind, r.merchant_id, r.endpoint_id, r.group_id, r.key_set_id, \
-           k.prefix, r.device_id, r.state, r.last_counter \
-    FROM readers AS r JOIN key_sets AS k ON k.id = r.key_set_id \
-    WHERE r.merchant_id = $1 ORDER BY r.id";
-
 const INSERT_MERCHANT: &str = "\
     INSERT INTO merchants (id, login, control_key_sealed, created_at) VALUES ($1, $2, $3, $4)";
 const INSERT_GROUP: &str = "INSERT INTO endpoint_groups (id, merchant_id) VALUES ($1, $2)";
@@ -67,14 +45,6 @@ const UPDATE_ENDPOINT: &str = "\
            fee_basis_points = $9, fee_fixed_minor = $10, time_zone = $11, close_at = $12, \
            limits = $13 \
     WHERE id = $1";
-const INSERT_KEY_SET: &str =
-    "INSERT INTO key_sets (id, prefix, base_key_sealed) VALUES ($1, $2, $3)";
-const INSERT_READER: &str = "\
-    INSERT INTO readers (id, serial, kind, merchant_id, endpoint_id, group_id, key_set_id, \
-           device_id, state, last_counter) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-const SET_READER_STATE: &str = "UPDATE readers SET state = $2 WHERE id = $1";
-
 impl Store {
     /// The merchant with this login.
     ///
@@ -110,38 +80,6 @@ impl Store {
     pub async fn group_owner(&self, group: GroupId) -> Result<Option<MerchantId>, StoreError> {
         let row = self.row(sql(GROUP_OWNER).bind(group.0)).await?;
         row.map(|mut row| Ok(MerchantId(row.int()?))).transpose()
-    }
-
-    /// The key set with this id.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn key_set(&self, id: KeySetId) -> Result<Option<KeySetRecord>, StoreError> {
-        let read = |mut row: Row| {
-            Ok(KeySetRecord {
-                id: KeySetId(row.int()?),
-                prefix: bytes(&row.text()?, "key set prefix")?,
-                base_key_sealed: row.bytes()?,
-            })
-        };
-        self.row(sql(KEY_SET).bind(id.0)).await?.map(read).transpose()
-    }
-
-    /// The reader with this serial.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn reader(&self, serial: &str) -> Result<Option<Reader>, StoreError> {
-        self.row(sql(READER).bind(serial)).await?.map(reader_from).transpose()
-    }
-
-    /// All readers of a merchant, oldest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn readers_of(&self, merchant: MerchantId) -> Result<Vec<Reader>, StoreError> {
-        let rows = self.rows(sql(READERS).bind(merchant.0)).await?;
-        rows.into_iter().map(reader_from).collect()
     }
 
     /// Adds a merchant.
@@ -207,50 +145,6 @@ impl Store {
         let statement = bind_terms(statement, &endpoint.terms).bind(json(&endpoint.limits)?);
         self.change(vec![statement]).await.map(drop)
     }
-
-    /// Adds a key set.
-    ///
-    /// # Errors
-    /// When it is there already or the database cannot be written.
-    pub async fn add_key_set(&self, set: &KeySetRecord) -> Result<(), StoreError> {
-        let statement = sql(INSERT_KEY_SET)
-            .bind(set.id.0)
-            .bind(hex::encode_upper(set.prefix))
-            .bind(&*set.base_key_sealed);
-        self.change(vec![statement]).await.map(drop)
-    }
-
-    /// Adds a reader.
-    ///
-    /// # Errors
-    /// When it is there already or the database cannot be written.
-    pub async fn add_reader(&self, reader: &Reader) -> Result<(), StoreError> {
-        let statement = sql(INSERT_READER)
-            .bind(reader.id.0)
-            .bind(reader.serial.as_str())
-            .bind(reader.kind.as_str())
-            .bind(reader.merchant.0)
-            .bind(reader.endpoint.map(|endpoint| endpoint.0))
-            .bind(reader.group.map(|group| group.0))
-            .bind(reader.key_set.0)
-            .bind(hex::encode_upper(reader.device_id))
-            .bind(reader.state.name())
-            .bind(reader.last_counter);
-        self.change(vec![statement]).await.map(drop)
-    }
-
-    /// Moves a reader to another state.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn set_reader_state(
-        &self,
-        reader: ReaderId,
-        state: ReaderState,
-    ) -> Result<(), StoreError> {
-        let statement = sql(SET_READER_STATE).bind(reader.0).bind(state.name());
-        self.change(vec![statement]).await.map(drop)
-    }
 }
 
 fn merchant_from(mut row: Row) -> Result<MerchantRecord, StoreError> {
@@ -306,28 +200,6 @@ fn endpoint_from(mut row: Row) -> Result<Endpoint, StoreError> {
     })
 }
 
-fn reader_from(mut row: Row) -> Result<Reader, StoreError> {
-    Ok(Reader {
-        id: ReaderId(row.int()?),
-        serial: row.text()?,
-        kind: row.text()?,
-        merchant: MerchantId(row.int()?),
-        endpoint: row.optional_int()?.map(EndpointId),
-        group: row.optional_int()?.map(GroupId),
-        key_set: KeySetId(row.int()?),
-        key_set_prefix: bytes(&row.text()?, "key set prefix")?,
-        device_id: bytes(&row.text()?, "device id")?,
-        state: ReaderState::from_name(&row.text()?).ok_or_else(|| corrupt("reader state"))?,
-        last_counter: row.int()?,
-    })
-}
-
 fn small(row: &mut Row) -> Result<u32, StoreError> {
     u32::try_from(row.int()?).map_err(|_| corrupt("number"))
-}
-
-fn bytes<const N: usize>(text: &str, what: &str) -> Result<[u8; N], StoreError> {
-    let mut bytes = [0; N];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| corrupt(what))?;
-    Ok(bytes)
 }

@@ -18,6 +18,7 @@ use tillgate::crypto::seal::SealingKey;
 use tillgate::gateway::Gateway;
 use tillgate::payment::Millis;
 use tillgate::payment::ids::ReaderId;
+use tillgate::payment::ksn::Ksn;
 use tillgate::payment::reader::{Reader, ReaderState};
 use tillgate::settings::{LogSettings, Settings};
 use tillgate::store::Location;
@@ -55,9 +56,9 @@ pub struct GatewayReady {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ReaderLine {
     pub serial: String,
-    pub device_id: [u8; 4],
-    pub key_set_prefix: [u8; 3],
-    pub initial_key: [u8; 32],
+    /// Its KSN with a counter of zero, hex.
+    pub initial_ksn: String,
+    pub initial_key: Vec<u8>,
 }
 
 /// A running gateway, as the test sees it.
@@ -133,9 +134,8 @@ async fn enrol(app: &App, entropy: &Entropy, readers: u32) -> anyhow::Result<Gat
         let reader = enrol_reader(gateway, &sandbox.readers[0].serial, number).await?;
         lines.push(ReaderLine {
             serial: reader.serial.clone(),
-            device_id: reader.device_id,
-            key_set_prefix: reader.key_set_prefix,
-            initial_key: *gateway.initial_key(&reader).await?.expose(),
+            initial_ksn: reader.initial_ksn.to_string(),
+            initial_key: gateway.initial_key(&reader).await?.expose().to_vec(),
         });
     }
     Ok(GatewayReady {
@@ -157,7 +157,8 @@ async fn enrol_reader(gateway: &Gateway, like: &str, number: u32) -> anyhow::Res
     let reader = Reader {
         id: ReaderId(number.into()),
         serial,
-        device_id: number.to_be_bytes(),
+        initial_ksn: Ksn::of_device(like.cipher, &like.key_set_prefix, number)
+            .ok_or_else(|| anyhow::anyhow!("no KSN for reader {number}"))?,
         state: ReaderState::New,
         last_counter: 0,
         ..Reader::clone(&like)

@@ -15,8 +15,10 @@ use tillgate::crypto::sign::status_control;
 use tillgate::payment::SECOND;
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
 use tillgate::payment::ids::{KeySetId, MerchantId, ReaderId};
+use tillgate::payment::key_set::Cipher;
+use tillgate::payment::ksn::Ksn;
 use tillgate::payment::money::{Amount, Currency};
-use tillgate::payment::reader::{Reader, ReaderState};
+use tillgate::payment::reader::{Reader, ReaderKind, ReaderState};
 use tillgate::sandbox::reader::{Presentation, TEST_CARDHOLDER, TEST_EXPIRY, TEST_PAN, read_card};
 
 /// How long the app waits for an answer. Far more than the gateway may take.
@@ -168,17 +170,20 @@ impl VirtualReader {
         let reader = Reader {
             id: ReaderId(0),
             serial: line.serial.clone(),
-            kind: "sim".to_owned(),
+            kind: ReaderKind::Sim,
             merchant: MerchantId(0),
             endpoint: None,
             group: None,
             key_set: KeySetId(0),
-            key_set_prefix: line.key_set_prefix,
-            device_id: line.device_id,
+            cipher: Cipher::AesGcm,
+            key_set_prefix: Vec::new(),
+            initial_ksn: Ksn::from_hex(&line.initial_ksn).unwrap(),
+            injected_at: None,
             state: ReaderState::Active,
             last_counter: 0,
         };
-        Self { reader, key: InitialKey::from_bytes(line.initial_key), counter: 0 }
+        let key = InitialKey::from_slice(Cipher::AesGcm, &line.initial_key).unwrap();
+        Self { reader, key, counter: 0 }
     }
 
     /// A name for the sale of the next card, which no other sale has.

@@ -2,7 +2,8 @@
 
 use crate::world::{Answer, World, form_with, scenario, with};
 use tillgate::payment::ids::{EndpointId, GroupId, MerchantId};
-use tillgate::payment::reader::ReaderState;
+use tillgate::payment::ksn::Ksn;
+use tillgate::payment::reader::{Reader, ReaderState};
 use tillgate::payment::{MINUTE, SECOND};
 
 /// Nothing of a refused request may stay behind.
@@ -272,11 +273,13 @@ async fn a_reader_that_is_unknown_foreign_blocked_or_elsewhere_is_refused() {
         foreign_endpoint.group = Some(GroupId(22));
         gateway.enrol_endpoint(&foreign_endpoint).await.unwrap();
         let mut elsewhere = (*reader).clone();
-        (elsewhere.id.0, elsewhere.serial) = (50, "20000001".to_owned());
+        (elsewhere.id.0, elsewhere.serial) = (50, "29000001".to_owned());
+        elsewhere.initial_ksn = Ksn::of_device(reader.cipher, &reader.key_set_prefix, 50).unwrap();
         (elsewhere.endpoint, elsewhere.group) = (Some(EndpointId(1112)), None);
         gateway.enrol_reader(&elsewhere).await.unwrap();
         let mut foreign = (*reader).clone();
-        (foreign.id.0, foreign.serial) = (51, "20000002".to_owned());
+        (foreign.id.0, foreign.serial) = (51, "29000002".to_owned());
+        foreign.initial_ksn = Ksn::of_device(reader.cipher, &reader.key_set_prefix, 51).unwrap();
         (foreign.merchant, foreign.group) = (MerchantId(2), Some(GroupId(22)));
         gateway.enrol_reader(&foreign).await.unwrap();
 
@@ -296,18 +299,18 @@ async fn a_reader_that_is_unknown_foreign_blocked_or_elsewhere_is_refused() {
                 .replace(&hex, &hex::encode_upper("99999999"));
             with(&known, "encrypted-data", Some(&spoilt))
         };
-        let of_foreign = world.sale(&swipe("20000002").await).await;
+        let of_foreign = world.sale(&swipe("29000002").await).await;
         let of_unknown = world.sale(&unknown).await;
         assert_eq!(of_unknown.refusal(), "error 21 READER_NOT_REGISTERED");
         assert_eq!(of_foreign.refusal(), of_unknown.refusal());
-        let answer = world.sale(&swipe("20000001").await).await;
+        let answer = world.sale(&swipe("29000001").await).await;
         assert_eq!(answer.refusal(), "error 23 READER_NOT_ASSIGNED");
         for state in [ReaderState::Blocked, ReaderState::Lost] {
-            gateway.set_reader_state(&reader, state).await.unwrap();
+            gateway.change_reader(&Reader { state, ..Reader::clone(&reader) }).await.unwrap();
             assert_eq!(world.sale(&known).await.refusal(), "error 22 READER_DISABLED");
         }
         nothing_is_stored(world).await;
-        gateway.set_reader_state(&reader, ReaderState::Active).await.unwrap();
+        gateway.change_reader(&reader).await.unwrap();
         assert_eq!(world.sale(&known).await.get("type"), "async-response");
     })
     .await;

@@ -4,13 +4,14 @@
 use crate::world::{Answer, PAN, World, contains, form_with, order_id, scenario, with};
 use sqlx::Row;
 use tillgate::crypto::card_writer::{PlasticCard, write_clear_card};
-use tillgate::crypto::ksn::Ksn;
 use tillgate::crypto::reader::Container;
-use tillgate::crypto::reader_keys::{InitialKey, seal};
+use tillgate::crypto::reader_keys::InitialKey;
 use tillgate::crypto::tlv::Tag;
 use tillgate::crypto::tlv_write::write;
 use tillgate::payment::HOUR;
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
+use tillgate::payment::key_set::Cipher;
+use tillgate::payment::ksn::Ksn;
 use tillgate::payment::money::{Amount, Currency};
 
 fn rub(minor: i64) -> Amount {
@@ -27,20 +28,17 @@ struct Forge {
 impl Forge {
     async fn of(world: &World) -> Self {
         let reader = world.gateway().reader(world.reader()).await.unwrap().unwrap();
-        let mut ksn = [0; 10];
-        ksn[..3].copy_from_slice(&reader.key_set_prefix);
-        ksn[3..7].copy_from_slice(&reader.device_id);
         Self {
             serial: reader.serial.clone(),
             key: world.gateway().initial_key(&reader).await.unwrap(),
-            ksn: Ksn::from_bytes(ksn),
+            ksn: reader.initial_ksn,
         }
     }
 
     fn message(&self, counter: u32, plaintext: &[u8], mode: EntryMode, amount: Amount) -> String {
-        let ksn = self.ksn.with_counter(counter).unwrap();
+        let ksn = self.ksn.with_counter(Cipher::AesGcm, counter).unwrap();
         Container {
-            ciphertext: seal(plaintext, [7; 12], &self.key, ksn, &self.serial, amount),
+            ciphertext: self.key.seal(plaintext, [7; 12], ksn, &self.serial, amount).unwrap(),
             ksn,
             entry_mode: mode,
             serial: self.serial.clone(),
@@ -127,7 +125,8 @@ async fn a_message_for_another_amount_currency_or_reader_does_not_open() {
         let other_amount = forge.message(1, &plaintext, EntryMode::Swipe, rub(1043));
         let euro = Amount::from_minor(1042, Currency::from_alpha("EUR").unwrap()).unwrap();
         let other_currency = forge.message(1, &plaintext, EntryMode::Swipe, euro);
-        let other_key = Forge { key: InitialKey::from_bytes([1; 32]), ..Forge::of(world).await };
+        let key = InitialKey::from_slice(Cipher::AesGcm, &[1; 32]).unwrap();
+        let other_key = Forge { key, ..Forge::of(world).await };
         let other_key = other_key.message(1, &plaintext, EntryMode::Swipe, rub(1042));
         let good = forge.message(1, &plaintext, EntryMode::Swipe, rub(1042));
         let spoilt = format!("{}{}", &good[..60], good[60..].replacen('A', "B", 1));
@@ -154,11 +153,13 @@ async fn a_container_must_be_whole() {
             assert_eq!(refusal, "validation-error 9 Invalid encrypted-data", "{data:.40}");
         }
         let form = form_with("T-2", "10.42", &good.to_lowercase());
-        for kind in ["miura", "mc-qrcode", "SIM", "whatever"] {
+        for kind in ["verifone", "SIM", "whatever"] {
             let answer = world.sale(&with(&form, "encrypted-type", Some(kind))).await;
             assert_eq!(answer.refusal(), "validation-error 8 Unsupported encrypted-type");
         }
         assert_eq!(world.database.count("orders").await, 0);
+        let miura = world.sale(&with(&form, "encrypted-type", Some("miura"))).await;
+        assert_eq!(miura.refusal(), "validation-error 9 Invalid encrypted-data");
         let spire = with(&form, "encrypted-type", Some("spire"));
         assert_eq!(world.sale(&spire).await.get("type"), "async-response");
     })
@@ -178,7 +179,7 @@ async fn a_counter_rises_or_the_message_is_refused() {
         assert_eq!(try_sale(world, "C-4", &message(0)).await, "error 25 KSN_REPLAY");
         let answer = world.sale(&form_with("C-5", "10.42", &message(0xFF_FFFF))).await;
         assert_eq!(answer.get("type"), "async-response");
-        assert_eq!(try_sale(world, "C-6", &message(0xFF_FFFF)).await, "error 25 KSN_REPLAY");
+        assert_eq!(try_sale(world, "C-6", &message(0xFF_FFFF)).await, "error 34 READER_EXHAUSTED");
         assert_eq!(world.database.count("orders").await, 2);
     })
     .await;
@@ -213,13 +214,13 @@ async fn of_two_sales_with_one_message_at_once_exactly_one_is_taken() {
 async fn a_message_of_another_key_set_or_device_is_refused() {
     scenario(async |world| {
         let forge = Forge::of(world).await;
-        let own = *forge.ksn.as_bytes();
+        let own = forge.ksn.as_bytes().to_vec();
         for (place, refusal) in
             [(0, "error 35 UNKNOWN_KEY_SET"), (6, "error 24 CARD_DATA_DECRYPTION_FAILED")]
         {
-            let mut bytes = own;
+            let mut bytes = own.clone();
             bytes[place] ^= 0x55;
-            let forge = Forge { ksn: Ksn::from_bytes(bytes), ..Forge::of(world).await };
+            let forge = Forge { ksn: Ksn::from_slice(&bytes).unwrap(), ..Forge::of(world).await };
             let data = forge.message(1, &stripe(PAN, "3012"), EntryMode::Swipe, rub(1042));
             assert_eq!(try_sale(world, "S-1", &data).await, refusal);
         }

@@ -31,6 +31,7 @@ mod operator;
 mod order_life;
 mod orders;
 mod process;
+mod readers;
 mod readme;
 mod report;
 mod serve;

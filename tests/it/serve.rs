@@ -87,10 +87,15 @@ fn dev_prints_one_line_of_json_and_nothing_else() {
         assert!(ready[key].is_string(), "{key} is not a string: {line}");
     }
     let readers = ready["readers"].as_array().unwrap();
-    assert_eq!(readers.len(), 3);
+    let kinds: Vec<_> = readers.iter().map(|reader| reader["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["sim", "sim", "sim", "spire", "spire", "miura", "miura"]);
     for reader in readers {
-        assert_eq!(reader.as_object().unwrap().len(), 2, "{line}");
-        assert!(reader["serial"].is_string() && reader["type"].is_string(), "{line}");
+        assert_eq!(reader.as_object().unwrap().len(), 7, "{line}");
+        for name in ["serial", "cipher", "bdk", "ksn_prefix"] {
+            assert!(reader[name].is_string(), "{name} is not a string: {line}");
+        }
+        assert_eq!(reader["variant"].is_null(), reader["cipher"] == "aes-gcm", "{line}");
+        assert_eq!(reader["next_counter"], 1, "{line}");
     }
     let base = ready["base_url"].as_str().unwrap();
     let address = base.strip_prefix("http://").unwrap();

@@ -8,12 +8,14 @@ use tillgate::payment::host::HostAnswer;
 use tillgate::payment::ids::{
     EndpointId, KeySetId, MerchantId, NoticeId, OrderId, ReaderId, SerialNumber,
 };
+use tillgate::payment::key_set::Cipher;
+use tillgate::payment::ksn::Ksn;
 use tillgate::payment::limits::Limits;
 use tillgate::payment::merchant::{Endpoint, Terms};
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::notice::Notice;
 use tillgate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
-use tillgate::payment::reader::{Reader, ReaderState};
+use tillgate::payment::reader::{Reader, ReaderKind, ReaderState};
 use tillgate::payment::transition::{Event, open};
 use tillgate::store::{
     Acceptance, KeySetRecord, MerchantRecord, NewOrder, NonceMark, PhoneSeen, Store,
@@ -50,10 +52,16 @@ impl Shelf {
         };
         self.first.add_merchant(&merchant, 1).await.unwrap();
         self.first.add_endpoint(&endpoint(), 1).await.unwrap();
-        let set = KeySetRecord { id: KeySetId(1), prefix: [1, 2, 3], base_key_sealed: vec![9; 40] };
+        let set = KeySetRecord {
+            id: KeySetId(1),
+            prefix: vec![1, 2, 3],
+            cipher: Cipher::AesGcm,
+            pin_formats: Vec::new(),
+            base_key_sealed: vec![9; 40],
+        };
         self.first.add_key_set(&set).await.unwrap();
         for id in 1..=8 {
-            self.first.add_reader(&reader(id)).await.unwrap();
+            self.first.add_reader(&reader(id), 0).await.unwrap();
         }
     }
 
@@ -128,13 +136,16 @@ pub fn reader(id: i64) -> Reader {
     Reader {
         id: ReaderId(id),
         serial: format!("serial {id}"),
-        kind: "sim".to_owned(),
+        kind: ReaderKind::Sim,
         merchant: MerchantId(1),
         endpoint: Some(EndpointId(1111)),
         group: None,
         key_set: KeySetId(1),
-        key_set_prefix: [1, 2, 3],
-        device_id: [0, 0, 0, 5],
+        cipher: Cipher::AesGcm,
+        key_set_prefix: vec![1, 2, 3],
+        initial_ksn: Ksn::of_device(Cipher::AesGcm, &[1, 2, 3], u32::try_from(id).unwrap())
+            .unwrap(),
+        injected_at: None,
         state: ReaderState::New,
         last_counter: 0,
     }

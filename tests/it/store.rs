@@ -42,8 +42,8 @@ async fn the_registry_comes_back_as_it_was_saved() {
         let merchant = shelf.second.merchant_by_login("m").await.unwrap().unwrap();
         assert_eq!(merchant.control_key_sealed, [0, 255, 7]);
         let set = shelf.second.key_set(KeySetId(1)).await.unwrap().unwrap();
-        assert_eq!((set.prefix, set.base_key_sealed), ([1, 2, 3], vec![9; 40]));
-        assert!(shelf.first.add_reader(&reader(3)).await.is_err(), "a serial is there once");
+        assert_eq!((set.prefix, set.base_key_sealed), (vec![1, 2, 3], vec![9; 40]));
+        assert!(shelf.first.add_reader(&reader(3), 0).await.is_err(), "a serial is there once");
     })
     .await;
 }

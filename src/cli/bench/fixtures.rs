@@ -1,6 +1,7 @@
 //! The merchant and its card readers, as the load plays them.
 
 use super::gateway::{Enrolled, ReaderLine};
+use super::registry::kind;
 use crate::clock::{Clock, Entropy};
 use crate::crypto::oauth::authorize;
 use crate::crypto::oauth_header::Header;
@@ -9,6 +10,8 @@ use crate::crypto::sign::status_control;
 use crate::payment::SECOND;
 use crate::payment::card::{EntryMode, Expiry, Pan};
 use crate::payment::ids::{EndpointId, KeySetId, MerchantId, ReaderId};
+use crate::payment::key_set::Cipher;
+use crate::payment::ksn::Ksn;
 use crate::payment::money::{Amount, Currency};
 use crate::payment::reader::{Reader, ReaderState};
 use crate::sandbox::reader::{
@@ -155,26 +158,31 @@ pub(super) struct VirtualReader {
 
 impl VirtualReader {
     pub(super) fn new(line: &ReaderLine) -> anyhow::Result<Self> {
-        let mut key = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(&line.initial_key, key.as_mut_slice())?;
+        let cipher = Cipher::from_names(&line.cipher, line.variant.as_deref());
+        let cipher = cipher.context("the reader's cipher is not known")?;
+        let key = Zeroizing::new(hex::decode(&line.initial_key)?);
+        let key = InitialKey::from_slice(cipher, &key).context("the reader's key is no key")?;
         let currency = Currency::from_alpha(CURRENCY).context("there are no roubles")?;
+        let initial_ksn = Ksn::from_hex(&line.initial_ksn).context("the KSN is no KSN")?;
         let reader = Reader {
             id: ReaderId(0),
             serial: line.serial.clone(),
-            kind: "sim".to_owned(),
+            kind: kind(cipher),
             merchant: MerchantId(0),
             endpoint: Some(EndpointId(0)),
             group: None,
             key_set: KeySetId(0),
-            key_set_prefix: line.key_set_prefix,
-            device_id: line.device_id,
+            cipher,
+            key_set_prefix: Vec::new(),
+            initial_ksn,
+            injected_at: None,
             state: ReaderState::Active,
             last_counter: 0,
         };
         Ok(Self {
             phone_id: format!("phone-of-{}", line.serial),
             reader,
-            key: InitialKey::from_bytes(*key),
+            key,
             counter: 0,
             pan: Pan::parse(TEST_PAN)?,
             expiry: Expiry::from_yymm(TEST_EXPIRY).context("the test card has no expiry")?,
@@ -183,7 +191,8 @@ impl VirtualReader {
     }
 
     fn read_card(&mut self, app: &MobileApp) -> anyhow::Result<Swipe> {
-        self.counter += 1;
+        let next = self.reader.cipher.next_counter(self.counter);
+        self.counter = next.context("the reader has used up its counter")?;
         let card = Presentation {
             pan: &self.pan,
             expiry: self.expiry,

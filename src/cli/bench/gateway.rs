@@ -11,6 +11,7 @@ use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::http::{bad_request, read_body};
 use crate::doors::mapi::Form;
+use crate::payment::key_set::Cipher;
 use crate::settings::{LogSettings, Settings};
 use crate::store::{Commits, Location};
 use crate::telemetry;
@@ -89,8 +90,11 @@ pub(super) struct Enrolled {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct ReaderLine {
     pub serial: String,
-    pub device_id: [u8; 4],
-    pub key_set_prefix: [u8; 3],
+    /// The reader's cipher and variant, as the registry spells them.
+    pub cipher: String,
+    pub variant: Option<String>,
+    /// Its KSN with a counter of zero, hex.
+    pub initial_ksn: String,
     /// Hex. It opens nothing but messages of this run.
     pub initial_key: String,
 }
@@ -112,7 +116,7 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
     let extras = Extras { door: bare_door, commits: arguments.role.commits() };
     let app = App::start_with(settings, start, extras).await?;
     let enrolled = match arguments.readers {
-        Some(readers) => Some(enrol(app.gateway(), &entropy, readers).await?),
+        Some(readers) => Some(enrol(app.gateway(), &entropy, readers, Cipher::AesGcm).await?),
         None => None,
     };
     let line = GatewayLine { address: app.address(), pid: std::process::id(), enrolled };

@@ -2,12 +2,14 @@
 
 use super::gateway::{Enrolled, ReaderLine};
 use crate::clock::Entropy;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, NewKeySet};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::key_set::Cipher;
+use crate::payment::ksn::Ksn;
 use crate::payment::limits::Limits;
 use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
-use crate::payment::reader::{Reader, ReaderState};
+use crate::payment::reader::{Reader, ReaderKind, ReaderState};
 use crate::store::{KeySetRecord, MerchantRecord, Store};
 use anyhow::Context;
 use zeroize::Zeroizing;
@@ -17,7 +19,8 @@ pub(super) const MERCHANT: MerchantId = MerchantId(1);
 const GROUP: GroupId = GroupId(11);
 const ENDPOINT: EndpointId = EndpointId(1111);
 const KEY_SET: KeySetId = KeySetId(1);
-const KEY_SET_PREFIX: [u8; 3] = [0xFF, 0xFF, 0x01];
+/// Ciphers use as many of these bytes as they need.
+const KEY_SET_PREFIX: [u8; 4] = [0xFF, 0xFF, 0x01, 0x00];
 /// The least and the most that a sale may be, in minor units.
 const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
 
@@ -26,21 +29,26 @@ pub(super) async fn enrol(
     gateway: &Gateway,
     entropy: &Entropy,
     readers: u32,
+    cipher: Cipher,
 ) -> anyhow::Result<Enrolled> {
     let control_key = entropy.uuid().to_uppercase();
     gateway.enrol_merchant(MERCHANT, LOGIN, &control_key).await?;
     gateway.enrol_group(GROUP, MERCHANT).await?;
     gateway.enrol_endpoint(&endpoint()?).await?;
-    let base_key = Zeroizing::new(entropy.bytes::<32>());
-    gateway.enrol_key_set(KEY_SET, KEY_SET_PREFIX, &base_key).await?;
+    let fresh = Zeroizing::new(entropy.bytes::<32>());
+    let base_key = fresh.get(..cipher.base_key_len()).unwrap_or_default();
+    let prefix = prefix(cipher);
+    let set = NewKeySet { id: KEY_SET, prefix, cipher, pin_formats: &[], base_key };
+    gateway.enrol_key_set(set).await?;
     let mut lines = Vec::new();
     for number in 1..=readers {
-        let reader = reader(number);
+        let reader = reader(number, cipher)?;
         gateway.enrol_reader(&reader).await?;
         lines.push(ReaderLine {
             serial: reader.serial.clone(),
-            device_id: reader.device_id,
-            key_set_prefix: reader.key_set_prefix,
+            cipher: cipher.name().to_owned(),
+            variant: cipher.variant().map(str::to_owned),
+            initial_ksn: reader.initial_ksn.to_string(),
             initial_key: hex::encode(gateway.initial_key(&reader).await?.expose()),
         });
     }
@@ -56,10 +64,16 @@ pub(super) async fn register(store: &Store, readers: u32, now: i64) -> anyhow::R
     store.add_merchant(&merchant, now).await?;
     store.add_group(GROUP, MERCHANT).await?;
     store.add_endpoint(&endpoint()?, 0).await?;
-    let key_set = KeySetRecord { id: KEY_SET, prefix: KEY_SET_PREFIX, base_key_sealed: no_key };
+    let key_set = KeySetRecord {
+        id: KEY_SET,
+        prefix: prefix(Cipher::AesGcm).to_vec(),
+        cipher: Cipher::AesGcm,
+        pin_formats: Vec::new(),
+        base_key_sealed: no_key,
+    };
     store.add_key_set(&key_set).await?;
     for number in 1..=readers {
-        store.add_reader(&reader(number)).await?;
+        store.add_reader(&reader(number, Cipher::AesGcm)?, now).await?;
     }
     Ok(())
 }
@@ -83,18 +97,32 @@ pub(super) fn endpoint() -> anyhow::Result<Endpoint> {
     })
 }
 
-fn reader(number: u32) -> Reader {
-    Reader {
+/// What opens every KSN of the key set.
+fn prefix(cipher: Cipher) -> &'static [u8] {
+    &KEY_SET_PREFIX[..cipher.prefix_len().0]
+}
+
+/// Makers' readers send what real ones do, our own profile has a reader of its own.
+pub(super) fn kind(cipher: Cipher) -> ReaderKind {
+    if cipher == Cipher::AesGcm { ReaderKind::Sim } else { ReaderKind::Spire }
+}
+
+fn reader(number: u32, cipher: Cipher) -> anyhow::Result<Reader> {
+    let prefix = prefix(cipher);
+    let initial_ksn = Ksn::of_device(cipher, prefix, number);
+    Ok(Reader {
         id: ReaderId(number.into()),
         serial: format!("{}", 10_000_000 + number),
-        kind: "sim".to_owned(),
+        kind: kind(cipher),
         merchant: MERCHANT,
         endpoint: None,
         group: Some(GROUP),
         key_set: KEY_SET,
-        key_set_prefix: KEY_SET_PREFIX,
-        device_id: number.to_be_bytes(),
+        cipher,
+        key_set_prefix: prefix.to_vec(),
+        initial_ksn: initial_ksn.context("there are more readers than a KSN can name")?,
         state: ReaderState::New,
         last_counter: 0,
-    }
+        injected_at: None,
+    })
 }

@@ -7,8 +7,9 @@ use super::status::read_order_id;
 use super::{Mapi, echoed_name, fail, read_form, reply, signed_by};
 use crate::crypto::sign::control_matches;
 use crate::doors::http::{BodyError, bad_request, read_body};
-use crate::gateway::{Failure, Noted, TillMessage};
+use crate::gateway::{Encrypted, Failure, Noted, TillMessage};
 use crate::payment::ids::{EndpointId, OrderId};
+use crate::payment::reader::ReaderKind;
 use crate::payment::refusal::Refusal;
 use actix_web::web::{self, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -50,7 +51,7 @@ impl AdviceForm {
             encrypted_data: required("encrypted-data")?,
         };
         advice.validate().map_err(|errors| super::sale::first_error(form, &errors))?;
-        if !matches!(advice.encrypted_type.as_str(), "sim" | "spire") {
+        if ReaderKind::from_name(&advice.encrypted_type).is_none() {
             return Err(Refusal::UnsupportedEncryptedType);
         }
         Ok(advice)
@@ -102,7 +103,8 @@ pub(crate) async fn emv_advice(
     let result = async {
         let advice = AdviceForm::read(&form)?;
         let message = message(signed, advice.order()?, advice.client_orderid);
-        mapi.gateway.take_advice(message, advice.encrypted_data).await
+        let encrypted = Encrypted { layout: advice.encrypted_type, data: advice.encrypted_data };
+        mapi.gateway.take_advice(message, encrypted).await
     };
     match result.await {
         Ok(noted) => {

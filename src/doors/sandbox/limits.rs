@@ -34,6 +34,11 @@ pub struct LimitsBody {
     /// Orders of one card or reader within some time; 700.
     #[serde(default)]
     pub velocity: Vec<VelocityBody>,
+    /// How far a reader's counter may be ahead of the last one taken; what jumps further is refused
+    /// with 33.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1000)]
+    pub counter_jump_most: Option<u32>,
 }
 
 /// What is allowed or forbidden.
@@ -79,6 +84,7 @@ impl LimitsBody {
             countries: ChoiceBody::of(&limits.countries),
             bins: ChoiceBody::of(&limits.bins),
             velocity: limits.velocity.iter().map(VelocityBody::of).collect(),
+            counter_jump_most: limits.counter_jump_most,
         }
     }
 
@@ -95,6 +101,7 @@ impl LimitsBody {
             countries: self.countries.into_choice(),
             bins: self.bins.into_choice(),
             velocity,
+            counter_jump_most: self.counter_jump_most,
         };
         limits.check().map_err(|error| error.to_string())?;
         Ok(limits)

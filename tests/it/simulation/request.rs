@@ -5,10 +5,12 @@ use crate::dice::Dice;
 use crate::shelf;
 use std::sync::Arc;
 use tillgate::clock::Entropy;
-use tillgate::gateway::{CallbackUrl, Gateway, Intent, Merchant};
+use tillgate::gateway::{CallbackUrl, Gateway, Intent, Merchant, NewKeySet};
 use tillgate::payment::Millis;
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
 use tillgate::payment::ids::{EndpointId, KeySetId, MerchantId, ReaderId};
+use tillgate::payment::key_set::Cipher;
+use tillgate::payment::ksn::Ksn;
 use tillgate::payment::merchant::Endpoint;
 use tillgate::payment::order::{Kind, RequestFacts};
 use tillgate::payment::reader::{Reader, ReaderState};
@@ -33,6 +35,9 @@ pub struct Request {
     encrypted_data: String,
 }
 
+/// What opens every KSN of the key set.
+const PREFIX: [u8; 3] = [0xFF, 0xFF, 1];
+
 /// Enrols a merchant with its readers and reads the cards of so many requests.
 pub async fn prepare(
     gateway: &Gateway,
@@ -42,7 +47,10 @@ pub async fn prepare(
 ) -> Vec<Request> {
     gateway.enrol_merchant(MERCHANT, LOGIN, "the control key").await.unwrap();
     gateway.enrol_endpoint(&endpoint()).await.unwrap();
-    gateway.enrol_key_set(KEY_SET, [0xFF, 0xFF, 1], &entropy.bytes()).await.unwrap();
+    let (cipher, base_key) = (Cipher::AesGcm, entropy.bytes::<32>());
+    let (id, prefix, pin_formats) = (KEY_SET, &PREFIX, &[]);
+    let set = NewKeySet { id, prefix, cipher, pin_formats, base_key: &base_key };
+    gateway.enrol_key_set(set).await.unwrap();
     let mut keys = Vec::new();
     for id in 1..=READERS {
         let reader = reader(i64::try_from(id).unwrap());
@@ -121,8 +129,8 @@ fn reader(id: i64) -> Reader {
         id: ReaderId(id),
         serial: format!("1000046{id}"),
         key_set: KEY_SET,
-        key_set_prefix: [0xFF, 0xFF, 1],
-        device_id: [0, 0, 0, u8::try_from(id).unwrap()],
+        key_set_prefix: PREFIX.to_vec(),
+        initial_ksn: Ksn::of_device(Cipher::AesGcm, &PREFIX, u32::try_from(id).unwrap()).unwrap(),
         state: ReaderState::New,
         ..shelf::reader(id)
     }

@@ -1,17 +1,18 @@
 //! A virtual reader: it reads a card and gives what a real one would, with a counter of its own
 //! that rises with every message.
 
+mod layout;
+
 use crate::clock::Entropy;
-use crate::crypto::advice::write_advice;
-use crate::crypto::card_writer::{ChipRun, PlasticCard, write_clear_card};
-use crate::crypto::ksn::Ksn;
-use crate::crypto::reader::Container;
-use crate::crypto::reader_keys::{InitialKey, seal};
+use crate::crypto::card_writer::{ChipRun, PlasticCard};
+use crate::crypto::reader_keys::{InitialKey, OpeningError};
 use crate::payment::Millis;
 use crate::payment::card::{EntryMode, Expiry, Pan};
+use crate::payment::ksn::Ksn;
 use crate::payment::money::Amount;
-use crate::payment::reader::{LAST_COUNTER, Reader};
+use crate::payment::reader::{Reader, ReaderKind};
 use chrono::{DateTime, Datelike};
+use layout::Sealing;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -37,6 +38,7 @@ pub struct Swipe {
     pub encrypted_data: String,
     /// For `encrypted-type`.
     pub encrypted_type: &'static str,
+    /// The first key that the message uses.
     pub ksn: Ksn,
 }
 
@@ -47,11 +49,13 @@ pub enum ReaderFault {
     Exhausted,
     #[error("the amount is too large for a chip")]
     AmountTooLarge,
+    #[error("the reader cannot encrypt: {0}")]
+    Keys(#[from] OpeningError),
 }
 
 /// The counters of the virtual readers.
 #[derive(Default)]
-pub struct Counters(Mutex<HashMap<String, i64>>);
+pub struct Counters(Mutex<HashMap<String, u32>>);
 
 impl Counters {
     /// The next counter of a reader: above all it has used here and above the last one accepted.
@@ -60,20 +64,25 @@ impl Counters {
     /// `Exhausted` after the last one.
     pub fn next(&self, reader: &Reader) -> Result<u32, ReaderFault> {
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = counters.entry(reader.serial.clone()).or_insert(reader.last_counter);
-        let next = (*last).max(reader.last_counter) + 1;
-        if next > LAST_COUNTER {
-            return Err(ReaderFault::Exhausted);
-        }
-        *last = next;
-        u32::try_from(next).map_err(|_| ReaderFault::Exhausted)
+        let used = counters.get(&reader.serial).copied().unwrap_or_default();
+        let accepted = u32::try_from(reader.last_counter).unwrap_or(u32::MAX);
+        let next = reader.cipher.next_counter(used.max(accepted));
+        let next = next.ok_or(ReaderFault::Exhausted)?;
+        // A Miura may seal two values, each under a key of its own.
+        let last = match reader.kind {
+            ReaderKind::Miura => reader.cipher.next_counter(next).unwrap_or(next),
+            ReaderKind::Sim | ReaderKind::Spire => next,
+        };
+        counters.insert(reader.serial.clone(), last);
+        Ok(next)
     }
 }
 
 /// Reads a card for an amount, as the reader with this initial key does.
 ///
 /// # Errors
-/// `AmountTooLarge` for a chip, `Exhausted` for a counter that no KSN can hold.
+/// `AmountTooLarge` for a chip, `Exhausted` for a counter that no KSN can hold, `Keys` for one for
+/// which there is no key.
 pub fn read_card(
     reader: &Reader,
     key: &InitialKey,
@@ -83,7 +92,7 @@ pub fn read_card(
     now: Millis,
     entropy: &Entropy,
 ) -> Result<Swipe, ReaderFault> {
-    let ksn = ksn_of(reader, counter).ok_or(ReaderFault::Exhausted)?;
+    let sealing = Sealing { reader, key, counter, amount, entropy };
     let chip = match card.entry_mode.has_chip() {
         true => {
             let today = DateTime::from_timestamp_millis(now).unwrap_or_default();
@@ -98,15 +107,14 @@ pub fn read_card(
     let has_chip = card.entry_mode != EntryMode::Swipe;
     let plastic =
         PlasticCard { pan: card.pan, expiry: card.expiry, cardholder: card.cardholder, has_chip };
-    let clear = write_clear_card(&plastic, chip.as_ref());
-    let container = Container {
-        ciphertext: seal(&clear, entropy.bytes(), key, ksn, &reader.serial, amount),
-        ksn,
-        entry_mode: card.entry_mode,
-        serial: reader.serial.clone(),
-        pin: None,
+    let encrypted_data = match (reader.kind, &chip) {
+        (ReaderKind::Sim, run) => sealing.sim(&plastic, card.entry_mode, run.as_ref())?,
+        (ReaderKind::Spire, None) => sealing.spire_stripe(&plastic, card.entry_mode)?,
+        (ReaderKind::Spire, Some(run)) => sealing.spire_chip(&plastic, card.entry_mode, run)?,
+        (ReaderKind::Miura, None) => sealing.miura_stripe(&plastic)?,
+        (ReaderKind::Miura, Some(run)) => sealing.miura_chip(&plastic, card.entry_mode, run)?,
     };
-    Ok(Swipe { encrypted_data: container.write(), encrypted_type: "sim", ksn })
+    Ok(Swipe { encrypted_data, encrypted_type: reader.kind.name(), ksn: sealing.ksn()? })
 }
 
 /// Ends a chip transaction as the reader does after the second GENERATE AC.
@@ -121,21 +129,11 @@ pub fn complete(
     amount: Amount,
     entropy: &Entropy,
 ) -> Result<Swipe, ReaderFault> {
-    let ksn = ksn_of(reader, counter).ok_or(ReaderFault::Exhausted)?;
-    let clear = write_advice(approved, entropy.bytes());
-    let container = Container {
-        ciphertext: seal(&clear, entropy.bytes(), key, ksn, &reader.serial, amount),
-        ksn,
-        entry_mode: EntryMode::Chip,
-        serial: reader.serial.clone(),
-        pin: None,
+    let sealing = Sealing { reader, key, counter, amount, entropy };
+    let encrypted_data = match reader.kind {
+        ReaderKind::Sim => sealing.sim_completion(approved)?,
+        ReaderKind::Spire => sealing.spire_completion(approved),
+        ReaderKind::Miura => sealing.miura_completion(approved),
     };
-    Ok(Swipe { encrypted_data: container.write(), encrypted_type: "sim", ksn })
-}
-
-fn ksn_of(reader: &Reader, counter: u32) -> Option<Ksn> {
-    let mut bytes = [0; 10];
-    bytes[..3].copy_from_slice(&reader.key_set_prefix);
-    bytes[3..7].copy_from_slice(&reader.device_id);
-    Ksn::from_bytes(bytes).with_counter(counter)
+    Ok(Swipe { encrypted_data, encrypted_type: reader.kind.name(), ksn: sealing.ksn()? })
 }

@@ -1,0 +1,161 @@
+//! A card at a reader: the message is read, its reader and its counter are looked at, it is opened,
+//! and what is inside is held against the request.
+
+use super::submit::Intent;
+use super::{Failure, Gateway};
+use crate::crypto::card_checks::{InsideError, check_inside};
+use crate::crypto::card_data::ClearCard;
+use crate::crypto::card_fields::CardDataError;
+use crate::crypto::clear_list::ClearListError;
+use crate::crypto::reader::ReaderMessage;
+use crate::crypto::reader_keys::OpeningError;
+use crate::payment::Millis;
+use crate::payment::card::CardFacts;
+use crate::payment::reader::{Reader, ReaderKind};
+use crate::payment::refusal::Refusal;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The card of a message that was opened, and whose reader may be used.
+pub(super) struct Presented {
+    pub(super) reader: Arc<Reader>,
+    /// The highest counter that the message uses up.
+    pub(super) counter: i64,
+    pub(super) facts: CardFacts,
+    /// The opened message, to be sealed to the order.
+    pub(super) clear: Zeroizing<Vec<u8>>,
+}
+
+impl Gateway {
+    /// Finds the reader, checks that it may be used, and opens its message.
+    pub(super) async fn open_card(
+        &self,
+        intent: &Intent,
+        now: Millis,
+    ) -> Result<Presented, Failure> {
+        let layout = ReaderKind::from_name(&intent.encrypted_type);
+        let layout = layout.ok_or(Refusal::UnsupportedEncryptedType)?;
+        let message = ReaderMessage::parse(layout, &intent.encrypted_data)
+            .map_err(|error| Failure::refused(Refusal::InvalidEncryptedData, error.to_string()))?;
+        let reader = self.reader_of(&message, intent).await?;
+        let most_ahead = intent.endpoint.limits.counter_jump_most;
+        let counter = match admit_counters(&reader, &message, most_ahead) {
+            Ok(counter) => counter,
+            // What is remembered of the reader may be a moment old.
+            Err(_) => admit_counters(&self.reader_now(&reader).await?, &message, most_ahead)?,
+        };
+        let key = self.initial_key(&reader).await?;
+        let clear = key.open(&message, intent.amount).map_err(refuse_opening)?;
+        let card = ClearCard::parse(&clear).map_err(refuse_card)?;
+        check_inside(&card, message.entry_mode, intent.amount, now).map_err(refuse_inside)?;
+        let facts = CardFacts {
+            bin: card.pan.first_six().to_owned(),
+            last_four: card.pan.last_four().to_owned(),
+            expiry: card.expiry,
+            brand: card.pan.brand(),
+            hash: self.parts.keys.card_hash(&card.pan),
+            cardholder: card.cardholder.clone(),
+            entry_mode: message.entry_mode,
+            chip: card.for_receipt(),
+        };
+        Ok(Presented { reader, counter, facts, clear })
+    }
+
+    /// The answer to a counter that another message has just used.
+    pub(super) async fn refuse_counter(&self, reader: &Reader) -> Result<Failure, Failure> {
+        let refusal = match self.reader_now(reader).await?.is_exhausted() {
+            true => Refusal::ReaderExhausted,
+            false => Refusal::CounterReplayed,
+        };
+        let cause = format!("reader {} has used this counter before", reader.serial);
+        Ok(Failure::refused(refusal, cause))
+    }
+
+    /// The reader as the database has it now.
+    async fn reader_now(&self, reader: &Reader) -> Result<Reader, Failure> {
+        let found = self.store().reader(&reader.serial).await?;
+        found.ok_or_else(|| Failure::Internal(format!("reader {} vanished", reader.serial)))
+    }
+
+    /// The message's reader, if it may send such a message to this endpoint.
+    async fn reader_of(
+        &self,
+        message: &ReaderMessage,
+        intent: &Intent,
+    ) -> Result<Arc<Reader>, Failure> {
+        let serial = message.serial.as_str();
+        let reader = self.reader(serial).await?.ok_or_else(|| {
+            Failure::refused(Refusal::ReaderNotRegistered, format!("no reader {serial}"))
+        })?;
+        if !reader.may_send(&intent.encrypted_type) {
+            let cause = format!("a {} reader sent {}", reader.kind.name(), intent.encrypted_type);
+            return Err(Failure::refused(Refusal::UnsupportedEncryptedType, cause));
+        }
+        if message.pin.is_some() {
+            let cause = "no acquirer here takes an online PIN";
+            return Err(Failure::refused(Refusal::PinNotAllowed, cause));
+        }
+        reader.admit(&intent.endpoint).map_err(|refusal| {
+            Failure::refused(refusal, format!("reader {serial}, state {}", reader.state.name()))
+        })?;
+        Ok(reader)
+    }
+}
+
+/// The highest counter that the message uses up, if all of them may be used.
+fn admit_counters(
+    reader: &Reader,
+    message: &ReaderMessage,
+    most_ahead: Option<u32>,
+) -> Result<i64, Failure> {
+    let serial = reader.serial.as_str();
+    let mut highest = None;
+    for ksn in message.ksns() {
+        reader.admit_ksn(ksn).map_err(|refusal| {
+            let cause = format!("KSN {ksn} is not of reader {serial}: {}", reader.initial_ksn);
+            Failure::refused(refusal, cause)
+        })?;
+        let counter = ksn.counter(reader.cipher);
+        reader.admit_counter(counter, most_ahead).map_err(|refusal| {
+            let last = reader.last_counter;
+            Failure::refused(refusal, format!("counter {counter} after {last} of reader {serial}"))
+        })?;
+        highest = highest.max(Some(counter));
+    }
+    let cause = "nothing in the message is sealed";
+    highest.map(i64::from).ok_or_else(|| Failure::refused(Refusal::InvalidEncryptedData, cause))
+}
+
+fn refuse_opening(error: OpeningError) -> Failure {
+    let refusal = match error {
+        OpeningError::Sim(_) | OpeningError::List(ClearListError::NoCard) => {
+            Refusal::DecryptionFailed
+        }
+        OpeningError::Key(_)
+        | OpeningError::KsnLength
+        | OpeningError::Length
+        | OpeningError::List(ClearListError::MaskDiffers | ClearListError::TooLong) => {
+            Refusal::InvalidEncryptedData
+        }
+    };
+    Failure::refused(refusal, error.to_string())
+}
+
+fn refuse_card(error: CardDataError) -> Failure {
+    let refusal = match error {
+        CardDataError::NoCardNumber | CardDataError::BadCardNumber => Refusal::CardNumberInvalid,
+        _ => Refusal::InvalidEncryptedData,
+    };
+    Failure::refused(refusal, error.to_string())
+}
+
+fn refuse_inside(error: InsideError) -> Failure {
+    let refusal = match error {
+        InsideError::Expired(_) => Refusal::CardExpired,
+        InsideError::AmountDiffers(_)
+        | InsideError::CurrencyDiffers(_)
+        | InsideError::DateDiffers(_) => Refusal::CardDataDiffers,
+        InsideError::BadCounter => Refusal::InvalidEncryptedData,
+    };
+    Failure::refused(refusal, error.to_string())
+}
