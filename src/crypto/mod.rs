@@ -1,13 +1,13 @@
 //! Everything that signs, seals or reads secret bytes.
 //!
 //! All of it is pure: time, nonces and random bytes come in as parameters, so a test can repeat any
-//! step. Three groups live here:
+//! step. Four groups live here:
 //!
 //! - proofs of the caller: [`sign`] (SHA-1 `control`), [`oauth`], [`oauth_header`], [`nonce`] and
 //!   [`public_url`] (OAuth 1.0a);
 //! - the card's way in: [`tlv`], [`tlv_write`], [`ksn`], [`reader`], [`reader_keys`],
 //!   [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the virtual reader;
-//! - keys of readers and PIN pads: [`block_key`];
+//! - keys of readers and PIN pads: [`block_key`], [`dukpt`];
 //! - what the gateway keeps sealed at rest: [`seal`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
@@ -19,6 +19,7 @@ pub mod card_checks;
 pub mod card_data;
 pub mod card_fields;
 pub mod card_writer;
+pub mod dukpt;
 mod gcm;
 pub mod key;
 pub mod ksn;
