@@ -27,7 +27,7 @@ pub fn initial_key(
     initial_key_id: [u8; INITIAL_KEY_ID_LEN],
 ) -> Result<BlockKey, DukptError> {
     let mut key = Register::of(base)?;
-    key.replace(base.algorithm(), INITIAL_KEY, initial_key_id)?;
+    key.replace(base.algorithm(), INITIAL_KEY, u64::from_be_bytes(initial_key_id))?;
     key.key()
 }
 
@@ -104,10 +104,9 @@ fn usage(purpose: Use) -> u16 {
 }
 
 /// The end of the derivation data: the reader's half of the initial key id, and a counter.
-fn context(ksn: [u8; KSN_LEN], counter: u32) -> [u8; 8] {
-    let [_, _, _, _, a, b, c, d, ..] = ksn;
-    let [e, f, g, h] = counter.to_be_bytes();
-    [a, b, c, d, e, f, g, h]
+fn context(ksn: [u8; KSN_LEN], counter: u32) -> u64 {
+    let [_, _, _, _, reader @ .., _, _, _, _] = ksn;
+    u64::from(u32::from_be_bytes(reader)) << 32 | u64::from(counter)
 }
 
 /// A key that is replaced in place by those derived from it.
@@ -139,7 +138,7 @@ impl Register {
         &mut self,
         algorithm: Algorithm,
         usage: u16,
-        context: [u8; 8],
+        context: u64,
     ) -> Result<(), DukptError> {
         let data = derivation_data(algorithm, usage, context);
         let long = algorithm.key_len() > 16;
@@ -174,7 +173,7 @@ impl Register {
 
 /// Version, key block (set later), use of the key, its algorithm and bits, and the context
 /// (Create Derivation Data).
-fn derivation_data(algorithm: Algorithm, usage: u16, context: [u8; 8]) -> [u8; 16] {
+fn derivation_data(algorithm: Algorithm, usage: u16, context: u64) -> [u8; 16] {
     let (cipher, bits) = match algorithm {
         Algorithm::Tdes => (0, 128_u16),
         Algorithm::Aes128 => (2, 128),
@@ -183,8 +182,8 @@ fn derivation_data(algorithm: Algorithm, usage: u16, context: [u8; 8]) -> [u8; 1
     };
     let [use_high, use_low] = usage.to_be_bytes();
     let [bits_high, bits_low] = bits.to_be_bytes();
-    let [a, b, c, d, e, f, g, h] = context;
-    [1, 0, use_high, use_low, 0, cipher, bits_high, bits_low, a, b, c, d, e, f, g, h]
+    let front = [1, 0, use_high, use_low, 0, cipher, bits_high, bits_low];
+    (u128::from(u64::from_be_bytes(front)) << 64 | u128::from(context)).to_be_bytes()
 }
 
 #[cfg(test)]
