@@ -1,14 +1,17 @@
 //! Everything that signs, seals or reads secret bytes.
 //!
 //! All of it is pure: time, nonces and random bytes come in as parameters, so a test can repeat any
-//! step. Three groups live here:
+//! step. These groups live here:
 //!
 //! - proofs of the caller: [`sign`] (SHA-1 `control`), [`oauth`], [`oauth_header`], [`nonce`] and
 //!   [`public_url`] (OAuth 1.0a);
-//! - the card's way in: [`tlv`], [`tlv_write`], [`reader`], [`reader_keys`],
-//!   [`sim_keys`], [`clear_list`], [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the virtual reader;
-//! - keys of readers and PIN pads: [`block_key`];
-//! - what the gateway keeps sealed at rest: [`seal`].
+//! - the card's way in: [`tlv`], [`tlv_write`], [`reader`], [`reader_keys`], [`sim_keys`],
+//!   [`clear_list`], [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the
+//!   virtual reader;
+//! - keys of readers and PIN pads: [`block_key`], [`dukpt`], [`key_block`], [`key_components`],
+//!   [`pin_block`];
+//! - what the gateway keeps sealed at rest: [`seal`];
+//! - the proof that none of it lies about: [`scan`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
 
@@ -20,8 +23,12 @@ pub mod card_data;
 pub mod card_fields;
 pub mod card_writer;
 pub mod clear_list;
+pub mod dukpt;
 mod gcm;
 pub mod key;
+pub mod key_block;
+pub mod key_components;
+mod key_header;
 mod mac;
 pub mod nonce;
 pub mod oauth;
@@ -29,9 +36,12 @@ pub mod oauth_fault;
 pub mod oauth_header;
 mod oauth_params;
 mod percent;
+pub mod pin_block;
+mod pin_field;
 pub mod public_url;
 pub mod reader;
 pub mod reader_keys;
+pub mod scan;
 pub mod seal;
 pub mod sign;
 pub mod sim_keys;
