@@ -7,7 +7,8 @@
 //!   [`public_url`] (OAuth 1.0a);
 //! - the card's way in: [`tlv`], [`tlv_write`], [`ksn`], [`reader`], [`reader_keys`],
 //!   [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the virtual reader;
-//! - keys of readers and PIN pads: [`block_key`];
+//! - keys of readers and PIN pads: [`block_key`]; [`key_components`] and [`key_block`] are the two
+//!   ways in which they arrive, and [`pin_block`] is what PIN pads encrypt with them;
 //! - what the gateway keeps sealed at rest: [`seal`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
@@ -21,6 +22,9 @@ pub mod card_fields;
 pub mod card_writer;
 mod gcm;
 pub mod key;
+pub mod key_block;
+pub mod key_components;
+mod key_header;
 pub mod ksn;
 mod mac;
 pub mod nonce;
@@ -29,6 +33,8 @@ pub mod oauth_fault;
 pub mod oauth_header;
 mod oauth_params;
 mod percent;
+pub mod pin_block;
+mod pin_field;
 pub mod public_url;
 pub mod reader;
 pub mod reader_keys;
