@@ -320,7 +320,7 @@ impl KeyHeader {
             let whole = (optional.len() + SHORT_FRONT).next_multiple_of(unit);
             let length = whole - optional.len();
             let padding = "0".repeat(length - SHORT_FRONT);
-            optional.push_str(&format!("{PADDING}{length:02X}{padding}"));
+            optional = format!("{optional}{PADDING}{length:02X}{padding}");
             count += 1;
         }
         let length = FIXED_LEN + optional.len() + rest;

@@ -146,7 +146,7 @@ pub fn translate(
     }
     to.0.check_key(to.1)?;
     let pin = opened(block, from.0, from.1, pan)?;
-    Ok(closed(&pin, to.0, to.1, pan, random))
+    closed(&pin, to.0, to.1, pan, random)
 }
 
 /// The PIN pad's side: the block of a PIN of 4 to 12 digits. The random bytes must be fresh.
@@ -161,7 +161,7 @@ pub fn encrypt_pin(
     random: [u8; 16],
 ) -> Result<Vec<u8>, PinError> {
     format.check_key(key)?;
-    Ok(closed(&ClearPin::parse(pin)?, format, key, pan, random))
+    closed(&ClearPin::parse(pin)?, format, key, pan, random)
 }
 
 /// The issuer's side: whether the block holds the expected PIN of this card. The comparison takes
@@ -201,24 +201,24 @@ fn opened(
     ClearPin::read(&field, format)
 }
 
-/// The key must fit the format.
 fn closed(
     pin: &ClearPin,
     format: PinFormat,
     key: &BlockKey,
     pan: &Pan,
     random: [u8; 16],
-) -> Vec<u8> {
+) -> Result<Vec<u8>, PinError> {
+    format.check_key(key)?;
     let bound = pan_field(format, pan);
     let mut field = pin.write(format, &random);
     let place = field.get_mut(..format.block_len()).unwrap_or_default();
-    // Whole blocks are never refused. The card's field goes in as the vector: before the only
-    // encryption, and in format 4 between the two.
+    // The card's field goes in as the vector: before the only encryption, and in format 4 between
+    // the two. Whole blocks are never refused; if they were, no clear PIN would get out.
     if format == PinFormat::Iso4 {
-        drop(key.encrypt(place));
+        key.encrypt(place).map_err(|_| PinError::BlockLength)?;
     }
-    drop(key.encrypt_from(&*bound, place));
-    place.to_vec()
+    key.encrypt_from(&*bound, place).map_err(|_| PinError::BlockLength)?;
+    Ok(place.to_vec())
 }
 
 #[cfg(test)]

@@ -63,7 +63,8 @@ impl ClearPin {
         }
         let mut field = Zeroizing::new([0; 16]);
         let control = control(format) << 4 | u8::try_from(self.length).unwrap_or_default();
-        let body = halves.chunks_exact(2).map(|pair| pair.iter().fold(0, |all, one| all << 4 | one));
+        let body =
+            halves.chunks_exact(2).map(|pair| pair.iter().fold(0, |all, one| all << 4 | one));
         for (to, from) in field.iter_mut().zip([control].into_iter().chain(body)) {
             *to = from;
         }

@@ -114,8 +114,7 @@ fn a_bound_block_is_never_unbound() {
         // Before its length is looked at, and before its key.
         for block in [&[][..], &[0; 8], &[0; 16]] {
             let (own, other) = (key_for(from), tdes(AES));
-            let turned =
-                translate(block, (from, &own), (PinFormat::Iso1, &other), &number, RANDOM);
+            let turned = translate(block, (from, &own), (PinFormat::Iso1, &other), &number, RANDOM);
             assert_eq!(turned, Err(PinError::Forbidden));
         }
     }
