@@ -5,8 +5,8 @@
 //! that encrypts and one that authenticates; the CMAC over header and clear key is also the vector
 //! from which the key is encrypted. Versions A and C, which bind by key variants, are refused.
 //!
-//! A key must be protected by one that is at least as strong (PCI PIN security, annex C): no AES key
-//! under TDES, and no AES key under a shorter one.
+//! A key must be protected by one that is at least as strong (PCI PIN security, annex C): no AES
+//! key under TDES, and no AES key under a shorter one.
 
 use super::block_key::{Algorithm, BlockKey};
 use super::key_header::{FIXED_LEN, is_printable, number};
@@ -72,8 +72,8 @@ pub enum KeyBlockError {
 }
 
 /// Wraps a key: version B under a TDES protection key, version D under an AES one. Its length is
-/// hidden: the block of a short key is as long as that of the longest of its algorithm. The pad must
-/// be random.
+/// hidden: the block of a short key is as long as that of the longest of its algorithm. The pad
+/// must be random.
 ///
 /// # Errors
 /// `KeyBlockError::TooWeak`, or `Text` if the optional blocks make it too long.

@@ -1,10 +1,10 @@
 //! A key that arrives in two or three clear components, each brought by a custodian of its own, so
 //! that nobody ever holds the key alone (dual control, split knowledge).
 //!
-//! The key is the XOR of its components. DES ignores the lowest bit of each byte, so everything here
-//! that asks whether two TDES values are the same leaves that bit out. Parity itself is reported
-//! and not enforced: two components of odd parity always add up to a key of even parity, and some
-//! custodians' devices write none.
+//! The key is the XOR of its components. DES ignores the lowest bit of each byte, so everything
+//! here that asks whether two TDES values are the same leaves that bit out. Parity itself is
+//! reported and not enforced: two components of odd parity always add up to a key of even parity,
+//! and some custodians' devices write none.
 
 use super::block_key::{Algorithm, BlockKey, CHECK_VALUE_LEN};
 use std::fmt;
