@@ -8,7 +8,8 @@
 //! - the card's way in: [`tlv`], [`tlv_write`], [`ksn`], [`reader`], [`reader_keys`],
 //!   [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the virtual reader;
 //! - keys of readers and PIN pads: [`block_key`];
-//! - what the gateway keeps sealed at rest: [`seal`].
+//! - what the gateway keeps sealed at rest: [`seal`];
+//! - looking for card data where none may be: [`scan`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
 
@@ -32,6 +33,7 @@ mod percent;
 pub mod public_url;
 pub mod reader;
 pub mod reader_keys;
+pub mod scan;
 pub mod seal;
 pub mod sign;
 pub mod tlv;

@@ -45,6 +45,7 @@ pub use jobs::Job;
 pub use leases::CounterMark;
 pub use notices::{DueNotice, NoticeState};
 pub use opening::Commits;
+pub use postgres::dump_postgres;
 pub use registry::{KeySetRecord, MerchantRecord};
 pub use report::{ReportPage, ReportedOrder};
 pub use settlements::SettlementLine;
