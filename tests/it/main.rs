@@ -33,6 +33,7 @@ mod orders;
 mod process;
 mod readme;
 mod report;
+mod scan_pan;
 mod serve;
 mod shelf;
 mod simulation;

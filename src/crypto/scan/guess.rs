@@ -8,8 +8,8 @@ use super::spotter::{Spotter, Symbols};
 use super::{Encoding, Finding};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Characters from which on a run may be base64: fewer hold no card number.
-const BASE64_MIN: usize = 16;
+/// Characters from which on a run may be base64: eight packed bytes.
+const BASE64_MIN: usize = 11;
 
 /// Searches one file for what looks like a card.
 pub(super) struct Guess<'a> {

@@ -55,11 +55,16 @@ impl Rules {
 
     /// The brand, if these are 12 to 19 digits that pass Luhn and are not ignored.
     fn brand_of(&self, digits: &[u8]) -> Option<Brand> {
-        if self.ignored.iter().any(|prefix| digits.starts_with(prefix)) {
+        if self.is_ignored(digits) {
             return None;
         }
         let pan = Pan::parse(std::str::from_utf8(digits).ok()?).ok()?;
         Some(pan.brand())
+    }
+
+    /// Whether this prefix is not to be reported.
+    pub(super) fn is_ignored(&self, digits: &[u8]) -> bool {
+        self.ignored.iter().any(|prefix| digits.starts_with(prefix))
     }
 
     fn is_wanted(&self, digits: &[u8]) -> bool {

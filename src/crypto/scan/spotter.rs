@@ -23,8 +23,8 @@ const NAME: std::ops::RangeInclusive<u8> = 2..=26;
 const DATE: usize = 4;
 /// Digits of YYMM and the service code.
 const DATE_AND_SERVICE: usize = 7;
-/// Lengths of card numbers at the end of a longer run, the usual ones first.
-const LENGTHS: [usize; 8] = [16, 15, 19, 14, 13, 18, 17, 12];
+/// Lengths of card numbers within a longer run: the usual ones.
+const LENGTHS: [usize; 3] = [16, 15, 19];
 
 /// What a stream is made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,6 +124,7 @@ impl Spotter {
             self.cut = false;
         }
         if self.len == RUN_MAX {
+            self.wanted(RUN_MAX - RUN_KEPT, rules, sink);
             self.run.copy_within(RUN_MAX - RUN_KEPT.., 0);
             self.places.copy_within(RUN_MAX - RUN_KEPT.., 0);
             self.len = RUN_KEPT;
@@ -205,6 +206,7 @@ impl Spotter {
         } else {
             self.close_groups(b' ', rules, sink);
         }
+        self.wanted(self.len, rules, sink);
         if self.len >= PAN_MIN && !self.begin_track(symbol, rules) && self.is_whole() {
             let digits = Zeroizing::new(self.run[..self.len].to_vec());
             self.alone(digits, place, symbol, rules, sink);
@@ -251,8 +253,11 @@ impl Spotter {
         if clear || self.is_whole() && rules.is_card_in_context(run) {
             return Some(0);
         }
+        if rules.is_ignored(run) {
+            return None;
+        }
         let starts = LENGTHS.iter().filter_map(|length| self.len.checked_sub(*length));
-        let mut starts = starts.filter(|from| rules.is_card_in_context(&run[*from..]));
+        let mut starts = starts.filter(|from| rules.is_card(&run[*from..]));
         starts.next()
     }
 
@@ -302,18 +307,29 @@ impl Spotter {
             }
             digits.reverse();
         }
-        let found = match self.symbols {
-            Symbols::Text => rules.is_card(&digits),
-            Symbols::Halves => rules.is_wanted_card(&digits),
-        };
-        if !found {
+        if self.symbols == Symbols::Halves || !rules.is_card(&digits) {
             return;
         }
-        let in_hex = self.symbols == Symbols::Text
-            && (after.is_ascii_hexdigit() || usize::try_from(self.hex_run) != Ok(digits.len()));
+        let in_hex = after.is_ascii_hexdigit() || usize::try_from(self.hex_run) != Ok(digits.len());
         match in_hex {
             true => self.doubtful = Some((digits, place)),
             false => sink.card(Kind::Pan, self.encoding, place, &digits),
+        }
+    }
+
+    /// Halves of bytes have no ends that could be seen: a wanted prefix counts anywhere in a run, up
+    /// to this digit.
+    fn wanted(&self, until: usize, rules: &Rules, sink: &mut Sink) {
+        if self.symbols == Symbols::Text || !rules.has_wanted() {
+            return;
+        }
+        for from in 0..until {
+            let lengths = LENGTHS.iter().filter_map(|length| self.run.get(from..from + length));
+            let mut lengths = lengths.filter(|digits| from + digits.len() <= self.len);
+            if let Some(digits) = lengths.find(|digits| rules.is_wanted_card(digits)) {
+                let place = self.place(from, from + digits.len());
+                sink.card(Kind::Pan, self.encoding, place, digits);
+            }
         }
     }
 

@@ -67,6 +67,8 @@ fn finds(search: &Search, bytes: &[u8], kind: Kind, encoding: Encoding) {
         if kind != Kind::PinBlock {
             assert_eq!(one.masked, "444455******1111");
         }
+        let whole = scan_in(search, &file, 4096);
+        assert!(found.iter().eq(&whole), "{found:?} by {piece}, {whole:?} at once");
     }
 }
 
@@ -222,6 +224,8 @@ fn ids_and_timestamps_are_not_cards() {
     ] {
         is_silent(&search, text);
     }
+    // A packed card of a wanted issuer, between other digits.
+    assert_eq!(scan(&wanting("444455"), &packed(&format!("1234{PAN}567890"))).len(), 1);
     // Bytes that happen to be digits, with nothing that speaks for a card.
     is_silent(&search, packed(PAN));
     is_silent(&search, PAN.chars().rev().collect::<String>());
