@@ -111,10 +111,14 @@ impl Scan {
             return self.stream("standard input", &mut std::io::stdin().lock());
         }
         let mut waiting = vec![path.to_path_buf()];
+        let mut named = true;
         while let Some(path) = waiting.pop() {
             // Links within a folder are not followed: what they name is scanned in its own place.
-            let named = waiting.is_empty() && self.report.files == 0;
-            let kind = if named { std::fs::metadata(&path) } else { path.symlink_metadata() };
+            let kind = if std::mem::take(&mut named) {
+                std::fs::metadata(&path)
+            } else {
+                path.symlink_metadata()
+            };
             match kind {
                 Ok(kind) if kind.is_dir() => match entries(&path) {
                     Ok(entries) => waiting.extend(entries),

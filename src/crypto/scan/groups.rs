@@ -21,7 +21,7 @@ struct Group {
 /// A line of groups with the same separator between all of them.
 #[derive(Default)]
 pub(super) struct Groups {
-    groups: [Group; GROUPS_MAX],
+    line: [Group; GROUPS_MAX],
     count: usize,
     separator: u8,
     /// What stands before the first group.
@@ -50,7 +50,7 @@ impl Groups {
         if self.count == 0 {
             self.before = before;
         }
-        let Some(group) = self.groups.get_mut(self.count) else {
+        let Some(group) = self.line.get_mut(self.count) else {
             self.too_many = true;
             return;
         };
@@ -79,14 +79,14 @@ impl Groups {
     }
 
     pub(super) fn clear(&mut self) {
-        for group in &mut self.groups[..self.count] {
+        for group in &mut self.line[..self.count] {
             group.digits.zeroize();
         }
         (self.count, self.too_many) = (0, false);
     }
 
     fn find(&self, after: u8, is_card: impl Fn(&[u8]) -> bool) -> Option<Grouped> {
-        let all = &self.groups[..self.count];
+        let all = &self.line[..self.count];
         PATTERNS.iter().find_map(|pattern| {
             // A neighbour of four digits may be a part of the same longer number.
             let skipped = usize::from(all.len() > pattern.len() && all.first()?.len != 4);

@@ -26,6 +26,9 @@ const DATE_AND_SERVICE: usize = 7;
 /// Lengths of card numbers within a longer run: the usual ones.
 const LENGTHS: [usize; 3] = [16, 15, 19];
 
+/// Digits, and their first byte and the one behind their last.
+type Candidate = (Zeroizing<Vec<u8>>, (u64, u64));
+
 /// What a stream is made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Symbols {
@@ -70,7 +73,7 @@ pub(super) struct Spotter {
     /// Hex digits in a row.
     hex_run: u32,
     /// Found, but inside a run of hex digits that may grow too long.
-    doubtful: Option<(Zeroizing<Vec<u8>>, (u64, u64))>,
+    doubtful: Option<Candidate>,
     pending: Option<Pending>,
     groups: Groups,
     awake: bool,
