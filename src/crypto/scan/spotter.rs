@@ -320,8 +320,8 @@ impl Spotter {
         }
     }
 
-    /// Halves of bytes have no ends that could be seen: a wanted prefix counts anywhere in a run, up
-    /// to this digit.
+    /// Halves of bytes have no ends that could be seen: a wanted prefix counts anywhere in a run,
+    /// up to this digit.
     fn wanted(&self, until: usize, rules: &Rules, sink: &mut Sink) {
         if self.symbols == Symbols::Text || !rules.has_wanted() {
             return;
