@@ -48,6 +48,7 @@ pub use notices::{DueNotice, NoticeState};
 pub use opening::Commits;
 pub use readers::KeySetRecord;
 pub use registry::MerchantRecord;
+pub use postgres::dump_postgres;
 pub use report::{ReportPage, ReportedOrder};
 pub use settlements::SettlementLine;
 pub use sqlite::{InlineDisk, StatementFate};

@@ -34,6 +34,7 @@ mod process;
 mod readers;
 mod readme;
 mod report;
+mod scan_pan;
 mod serve;
 mod shelf;
 mod simulation;

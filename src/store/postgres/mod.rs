@@ -2,6 +2,9 @@
 //! and opened again when it was lost.
 
 mod commit;
+mod dump;
+
+pub use dump::dump_postgres;
 
 use super::batch::{Batch, Results};
 use super::connection::Connection;
