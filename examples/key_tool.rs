@@ -19,7 +19,8 @@ use tillgate::crypto::block_key::{Algorithm, BlockKey};
 use tillgate::crypto::key_block::{
     Exportability, KeyHeader, KeyUsage, KeyVersion, ModeOfUse, OptionalBlock, unwrap, wrap,
 };
-use tillgate::crypto::pin_block::{PinFormat, encrypt_pin, pin_is};
+use tillgate::crypto::pin_block::{encrypt_pin, pin_is};
+use tillgate::payment::pin_format::PinFormat;
 use tillgate::payment::card::Pan;
 
 fn main() -> anyhow::Result<()> {

@@ -8,21 +8,9 @@
 use super::block_key::{Algorithm, BlockKey};
 use super::pin_field::{ClearPin, Field, pan_field};
 use crate::payment::card::Pan;
+use crate::payment::pin_format::PinFormat;
 use std::fmt;
 use zeroize::Zeroizing;
-
-/// A layout of a PIN block.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum PinFormat {
-    /// Bound to the card number, filled with F; TDES.
-    Iso0,
-    /// Not bound to a card number, filled with random half bytes; TDES.
-    Iso1,
-    /// Bound to the card number, filled with random half bytes A to F; TDES.
-    Iso3,
-    /// Bound to the card number between two encryptions; AES.
-    Iso4,
-}
 
 /// Why a PIN block is not taken, made or translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -52,47 +40,10 @@ pub struct EncryptedPin {
     block: Vec<u8>,
 }
 
-impl PinFormat {
-    /// All formats, for reading a name back.
-    pub const ALL: [Self; 4] = [Self::Iso0, Self::Iso1, Self::Iso3, Self::Iso4];
-
-    /// The wire and stored spelling, for example `iso0`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Iso0 => "iso0",
-            Self::Iso1 => "iso1",
-            Self::Iso3 => "iso3",
-            Self::Iso4 => "iso4",
-        }
-    }
-
-    /// The format with this spelling.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
-    /// Whether the card number takes part, so that the block is worthless with another card.
-    #[must_use]
-    pub fn has_pan(self) -> bool {
-        self != Self::Iso1
-    }
-
-    /// Bytes of an encrypted block.
-    #[must_use]
-    pub fn block_len(self) -> usize {
-        match self {
-            Self::Iso0 | Self::Iso1 | Self::Iso3 => 8,
-            Self::Iso4 => 16,
-        }
-    }
-
-    /// Refuses a key of the other cipher.
-    fn check_key(self, key: &BlockKey) -> Result<(), PinError> {
-        let fits = (self == Self::Iso4) == (key.algorithm() != Algorithm::Tdes);
-        fits.then_some(()).ok_or(PinError::Key)
-    }
+/// Refuses a key of the other cipher.
+fn check_key(format: PinFormat, key: &BlockKey) -> Result<(), PinError> {
+    let fits = (format == PinFormat::Iso4) == (key.algorithm() != Algorithm::Tdes);
+    fits.then_some(()).ok_or(PinError::Key)
 }
 
 impl EncryptedPin {
@@ -144,7 +95,7 @@ pub fn translate(
     if from.0.has_pan() && !to.0.has_pan() {
         return Err(PinError::Forbidden);
     }
-    to.0.check_key(to.1)?;
+    check_key(to.0, to.1)?;
     let pin = opened(block, from.0, from.1, pan)?;
     closed(&pin, to.0, to.1, pan, random)
 }
@@ -160,7 +111,7 @@ pub fn encrypt_pin(
     pan: &Pan,
     random: [u8; 16],
 ) -> Result<Vec<u8>, PinError> {
-    format.check_key(key)?;
+    check_key(format, key)?;
     closed(&ClearPin::parse(pin)?, format, key, pan, random)
 }
 
@@ -186,7 +137,7 @@ fn opened(
     key: &BlockKey,
     pan: &Pan,
 ) -> Result<ClearPin, PinError> {
-    format.check_key(key)?;
+    check_key(format, key)?;
     let bound = pan_field(format, pan);
     let mut field: Field = Zeroizing::new([0; 16]);
     let place = field.get_mut(..block.len()).filter(|place| place.len() == format.block_len());
@@ -208,7 +159,7 @@ fn closed(
     pan: &Pan,
     random: [u8; 16],
 ) -> Result<Vec<u8>, PinError> {
-    format.check_key(key)?;
+    check_key(format, key)?;
     let bound = pan_field(format, pan);
     let mut field = pin.write(format, &random);
     let place = field.get_mut(..format.block_len()).unwrap_or_default();

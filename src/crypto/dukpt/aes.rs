@@ -1,8 +1,9 @@
 //! DUKPT with AES keys: ANSI X9.24-3:2017. The names in brackets are those of its pseudo-code.
 
-use super::counter::{Counters, stations};
+use super::counter::{check, stations};
 use super::{DukptError, Use};
 use crate::crypto::block_key::{Algorithm, BlockKey};
+use crate::payment::key_set::{AesLength, Cipher};
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
@@ -13,7 +14,8 @@ pub const KSN_LEN: usize = 12;
 /// Bytes of a reader's initial key id: the base key's id and the reader's own.
 pub const INITIAL_KEY_ID_LEN: usize = 8;
 
-const COUNTERS: Counters = Counters { last: 0xFFFF_0000, ones_max: 16 };
+/// Counters do not depend on the length of the keys.
+const SCHEME: Cipher = Cipher::AesDukpt(AesLength::Aes128);
 /// Uses that are not those of working keys.
 const KEY_DERIVATION: u16 = 0x8000;
 const INITIAL_KEY: u16 = 0x8001;
@@ -54,7 +56,7 @@ pub fn working_key(
 /// The key from which those of one message's several uses are derived.
 fn transaction_key(initial: &BlockKey, ksn: [u8; KSN_LEN]) -> Result<Register, DukptError> {
     let mut key = Register::of(initial)?;
-    COUNTERS.check(counter(ksn))?;
+    check(SCHEME, counter(ksn))?;
     for station in stations(counter(ksn)) {
         key.replace(initial.algorithm(), KEY_DERIVATION, context(ksn, station))?;
     }
@@ -66,28 +68,6 @@ fn transaction_key(initial: &BlockKey, ksn: [u8; KSN_LEN]) -> Result<Register, D
 pub fn counter(ksn: [u8; KSN_LEN]) -> u32 {
     let [.., a, b, c, d] = ksn;
     u32::from_be_bytes([a, b, c, d])
-}
-
-/// The KSN of the reader with this initial key id at a count.
-#[must_use]
-pub fn ksn(initial_key_id: [u8; INITIAL_KEY_ID_LEN], counter: u32) -> [u8; KSN_LEN] {
-    let mut ksn = [0; KSN_LEN];
-    for (to, from) in ksn.iter_mut().zip(initial_key_id.into_iter().chain(counter.to_be_bytes())) {
-        *to = from;
-    }
-    ksn
-}
-
-/// Whether a reader uses this counter value: not zero, at most sixteen one bits.
-#[must_use]
-pub fn is_legal(counter: u32) -> bool {
-    COUNTERS.check(counter).is_ok()
-}
-
-/// The value a reader uses after this one; `None` once it has used the last, 0xFFFF0000.
-#[must_use]
-pub fn next_legal(counter: u32) -> Option<u32> {
-    COUNTERS.next(counter)
 }
 
 /// The key usage indicator, seen from the reader.
@@ -324,28 +304,28 @@ mod tests {
             (0xFFFE_4000, 0xFFFE_8000),
             (0xFFFE_8000, 0xFFFF_0000),
         ] {
-            assert_eq!(next_legal(count), Some(next), "{count:X}");
+            assert_eq!(SCHEME.next_counter(count), Some(next), "{count:X}");
         }
     }
 
     #[test]
     fn a_readers_life_ends() {
         for dead in [0xFFFF_0000, 0xFFFF_0001, u32::MAX] {
-            assert_eq!(next_legal(dead), None);
+            assert_eq!(SCHEME.next_counter(dead), None);
         }
     }
 
     #[test]
     fn a_count_that_no_reader_uses_gives_no_key() {
         let refused = |count| {
-            assert!(!is_legal(count));
+            assert!(!SCHEME.is_legal_counter(count));
             working_key(&initial(Aes128), ksn(ID, count), Use::Pin, Aes128).unwrap_err()
         };
         assert_eq!(refused(0), DukptError::ZeroCounter);
         for count in [0x1_FFFF, 0xFFFF_0001, u32::MAX] {
             assert_eq!(refused(count), DukptError::TooManyOnes);
         }
-        assert!(is_legal(0xFFFF_0000));
+        assert!(SCHEME.is_legal_counter(0xFFFF_0000));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! DUKPT with double-length TDES keys: ANSI X9.24-1:2009 annex A, kept as X9.24-3:2017 annex C.
 
-use super::counter::{Counters, stations};
+use super::counter::{check, stations};
 use super::{DukptError, Use};
 use crate::crypto::block_key::{Algorithm, BlockKey};
+use crate::payment::key_set::{Cipher, DataVariant};
 use cbc::cipher::{BlockCipherEncrypt, KeyInit};
 use des::{Des, TdesEde2};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -11,18 +12,10 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 pub const KSN_LEN: usize = 10;
 /// The counter's bits, the last 21 of the KSN.
 const COUNTER_MASK: u32 = 0x1F_FFFF;
-const COUNTERS: Counters = Counters { last: 0x1F_F800, ones_max: 10 };
+/// Counters do not depend on the variant.
+const SCHEME: Cipher = Cipher::TdesDukpt(DataVariant::DataRequest);
 /// What makes a second key of each half (A.2, "C0C0C0C000000000").
 const OTHER_KEY: u64 = 0xC0C0_C0C0_0000_0000;
-
-/// How the readers of a key set make the key for data.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum DataVariant {
-    /// By the standard: the data variants, each encrypted under itself (A.4.1).
-    DataRequest,
-    /// By the older habit: the PIN variant, whatever the direction.
-    Pin,
-}
 
 /// The initial key of the reader with this KSN, whose counter does not matter (A.6).
 ///
@@ -49,7 +42,7 @@ pub fn working_key(
     variant: DataVariant,
 ) -> Result<BlockKey, DukptError> {
     let mut key = Halves::of(initial)?;
-    COUNTERS.check(counter(ksn))?;
+    check(SCHEME, counter(ksn))?;
     let [_, _, back @ ..] = ksn;
     let register = u64::from_be_bytes(back) & !u64::from(COUNTER_MASK);
     for station in stations(counter(ksn)) {
@@ -69,27 +62,6 @@ pub fn working_key(
 pub fn counter(ksn: [u8; KSN_LEN]) -> u32 {
     let [.., high, middle, low] = ksn;
     u32::from_be_bytes([0, high, middle, low]) & COUNTER_MASK
-}
-
-/// The same reader's KSN at another count; `None` if that needs more than 21 bits.
-#[must_use]
-pub fn with_counter(mut ksn: [u8; KSN_LEN], counter: u32) -> Option<[u8; KSN_LEN]> {
-    let [.., high, middle, low] = &mut ksn;
-    let above = u32::from_be_bytes([0, *high, *middle, *low]) & !COUNTER_MASK;
-    [_, *high, *middle, *low] = (above | counter).to_be_bytes();
-    (counter <= COUNTER_MASK).then_some(ksn)
-}
-
-/// Whether a reader uses this counter value: not zero, 21 bits, at most ten of them ones.
-#[must_use]
-pub fn is_legal(counter: u32) -> bool {
-    COUNTERS.check(counter).is_ok()
-}
-
-/// The value a reader uses after this one; `None` once it has used the last, 0x1FF800.
-#[must_use]
-pub fn next_legal(counter: u32) -> Option<u32> {
-    COUNTERS.next(counter)
 }
 
 /// What is laid over both halves of the transaction key (table A-1), and whether the halves are
@@ -253,7 +225,7 @@ mod tests {
         for pair in PIN_AND_MAC.windows(2) {
             let [(count, ..), (following, ..)] = pair else { unreachable!() };
             if *following != 0xF_F800 {
-                assert_eq!(next_legal(*count), Some(*following), "{count:X}");
+                assert_eq!(SCHEME.next_counter(*count), Some(*following), "{count:X}");
             }
         }
     }
@@ -271,33 +243,33 @@ mod tests {
             (0x1F_F000, 0x1F_F001),
             (0x1F_F400, 0x1F_F800),
         ] {
-            assert_eq!(next_legal(count), Some(next), "{count:X}");
+            assert_eq!(SCHEME.next_counter(count), Some(next), "{count:X}");
         }
     }
 
     #[test]
     fn a_readers_life_is_a_million_counts_and_ends() {
         // The sum of the ways to choose one to ten of 21 bits.
-        let life = std::iter::successors(next_legal(0), |count| next_legal(*count));
+        let life = std::iter::successors(SCHEME.next_counter(0), |count| SCHEME.next_counter(*count));
         assert_eq!(life.clone().count(), (1 << 20) - 1);
         assert_eq!(life.last(), Some(0x1F_F800));
         for dead in [0x1F_F800, 0x1F_F801, 0x1F_FFFF, 0x20_0000, u32::MAX] {
-            assert_eq!(next_legal(dead), None);
+            assert_eq!(SCHEME.next_counter(dead), None);
         }
     }
 
     #[test]
     fn a_count_that_no_reader_uses_gives_no_key() {
         let refused = |counter| {
-            assert!(!is_legal(counter));
+            assert!(!SCHEME.is_legal_counter(counter));
             working_key(&initial(), ksn(counter), Use::Pin, DataVariant::Pin).unwrap_err()
         };
         assert_eq!(refused(0), DukptError::ZeroCounter);
         for counter in [0x7FF, 0x1F_F801, 0x1F_FFFF] {
             assert_eq!(refused(counter), DukptError::TooManyOnes);
         }
-        assert!(!is_legal(0x20_0000));
-        assert!(is_legal(0x1F_F800));
+        assert!(!SCHEME.is_legal_counter(0x20_0000));
+        assert!(SCHEME.is_legal_counter(0x1F_F800));
     }
 
     #[test]
