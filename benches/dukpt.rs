@@ -4,7 +4,7 @@
 //!
 //! `cargo bench --bench dukpt`
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a bench may fail")]
+#![expect(clippy::unwrap_used, reason = "a bench may fail")]
 
 use ::aes::{Aes128, Aes128Enc};
 use cbc::cipher::array::Array;

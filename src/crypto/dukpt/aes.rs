@@ -33,8 +33,8 @@ pub fn initial_key(
     key.key()
 }
 
-/// The key of the one message with this KSN (Host Derive Working Key). It is for AES with any length
-/// up to the initial key's, or for TDES with double length.
+/// The key of the one message with this KSN (Host Derive Working Key). It is for AES with any
+/// length up to the initial key's, or for TDES with double length.
 ///
 /// # Errors
 /// `Cipher` unless the initial key is of AES; `TooStrong` if the working key would be longer;

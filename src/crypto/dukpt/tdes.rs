@@ -27,7 +27,9 @@ pub fn initial_key(base: &BlockKey, ksn: [u8; KSN_LEN]) -> Result<BlockKey, Dukp
     // The counter's highest five bits lie in this front.
     let front = u64::from_be_bytes(front) & !u64::from(COUNTER_MASK >> 16);
     let other = Halves { left: base.left ^ OTHER_KEY, right: base.right ^ OTHER_KEY };
-    Ok(Halves { left: base.encrypted(front), right: other.encrypted(front) }.key())
+    let [left] = base.encrypted([front]);
+    let [right] = other.encrypted([front]);
+    Ok(Halves { left, right }.key())
 }
 
 /// The key of the one message with this KSN. The variant counts for data only.
@@ -52,7 +54,8 @@ pub fn working_key(
     key.left ^= mask;
     key.right ^= mask;
     if own {
-        key = Halves { left: key.encrypted(key.left), right: key.encrypted(key.right) };
+        let [left, right] = key.encrypted([key.left, key.right]);
+        key = Halves { left, right };
     }
     Ok(key.key())
 }
@@ -104,11 +107,14 @@ impl Halves {
         BlockKey::tdes(*self.bytes())
     }
 
-    /// One block under this key.
-    fn encrypted(&self, block: u64) -> u64 {
-        let mut block = Zeroizing::new(block.to_be_bytes());
-        TdesEde2::new((&*self.bytes()).into()).encrypt_block((&mut *block).into());
-        u64::from_be_bytes(*block)
+    /// Blocks, each by itself under this key.
+    fn encrypted<const BLOCKS: usize>(&self, blocks: [u64; BLOCKS]) -> [u64; BLOCKS] {
+        let cipher = TdesEde2::new((&*self.bytes()).into());
+        blocks.map(|block| {
+            let mut block = Zeroizing::new(block.to_be_bytes());
+            cipher.encrypt_block((&mut *block).into());
+            u64::from_be_bytes(*block)
+        })
     }
 
     /// The non-reversible key generation (A.2) for one value of the KSN register.
