@@ -14,6 +14,7 @@ use des::{Des, TdesEde2};
 use std::hint::black_box;
 use tillgate::crypto::block_key::{Algorithm, BlockKey};
 use tillgate::crypto::dukpt::{Use, aes, tdes};
+use tillgate::payment::key_set::DataVariant;
 
 /// A counter with half the one bits that a value may have.
 const TDES_COUNTER: u32 = 0x0A_0A04;
@@ -21,13 +22,13 @@ const AES_COUNTER: u32 = 0x0842_1249;
 
 fn tdes_message(criterion: &mut Criterion) {
     let base = BlockKey::from_slice(Algorithm::Tdes, &[7; 16]).unwrap();
-    let ksn = tdes::with_counter([0xA5; 10], TDES_COUNTER).unwrap();
+    let ksn = [0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xAA, 0x0A, 0x04];
     let initial = tdes::initial_key(&base, ksn).unwrap();
     let mut data = [0; 80];
     let mut group = criterion.benchmark_group("tdes");
     group.bench_function("message", |bench| {
         bench.iter(|| {
-            let variant = tdes::DataVariant::DataRequest;
+            let variant = DataVariant::DataRequest;
             let key = tdes::working_key(&initial, black_box(ksn), Use::DataRequest, variant);
             key.unwrap().decrypt(&mut data).unwrap();
         });
@@ -53,7 +54,7 @@ fn tdes_message(criterion: &mut Criterion) {
 fn aes_message(criterion: &mut Criterion) {
     let base = BlockKey::from_slice(Algorithm::Aes128, &[7; 16]).unwrap();
     let initial = aes::initial_key(&base, [0xA5; 8]).unwrap();
-    let ksn = aes::ksn([0xA5; 8], AES_COUNTER);
+    let ksn = [0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5, 0x08, 0x42, 0x12, 0x49];
     let mut data = [0; 80];
     let mut group = criterion.benchmark_group("aes128");
     group.bench_function("message", |bench| {

@@ -15,6 +15,7 @@ use anyhow::{Context, bail};
 use std::io::{BufRead, stdin};
 use tillgate::crypto::block_key::{Algorithm, BlockKey};
 use tillgate::crypto::dukpt::{DukptError, Use, aes, tdes};
+use tillgate::payment::key_set::DataVariant;
 
 fn main() -> anyhow::Result<()> {
     for line in stdin().lock().lines() {
@@ -40,8 +41,8 @@ fn derived(line: &str) -> anyhow::Result<Result<BlockKey, DukptError>> {
     let variant = variant.first().copied();
     if algorithm == Algorithm::Tdes {
         let variant = match variant.unwrap_or("data-request") {
-            "data-request" => tdes::DataVariant::DataRequest,
-            "pin" => tdes::DataVariant::Pin,
+            "data-request" => DataVariant::DataRequest,
+            "pin" => DataVariant::Pin,
             other => bail!("no variant {other}"),
         };
         let ksn = ksn.as_slice().try_into()?;

@@ -20,8 +20,8 @@ use tillgate::crypto::key_block::{
     Exportability, KeyHeader, KeyUsage, KeyVersion, ModeOfUse, OptionalBlock, unwrap, wrap,
 };
 use tillgate::crypto::pin_block::{encrypt_pin, pin_is};
-use tillgate::payment::pin_format::PinFormat;
 use tillgate::payment::card::Pan;
+use tillgate::payment::pin_format::PinFormat;
 
 fn main() -> anyhow::Result<()> {
     let dice = Entropy::system()?;

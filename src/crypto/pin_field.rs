@@ -1,8 +1,9 @@
 //! The clear PIN and its four fields of ISO 9564-1, before anything is encrypted. Private to
 //! [`pin_block`](super::pin_block): a clear PIN never leaves these two files.
 
-use super::pin_block::{PinError, PinFormat};
+use super::pin_block::PinError;
 use crate::payment::card::Pan;
+use crate::payment::pin_format::PinFormat;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 

@@ -176,6 +176,10 @@ mod tests {
     const BASE256: &str = "FEDCBA9876543210F1F1F1F1F1F1F1F1FEDCBA9876543210F1F1F1F1F1F1F1F1";
     const ID: [u8; 8] = [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56];
 
+    fn ksn(id: [u8; INITIAL_KEY_ID_LEN], counter: u32) -> [u8; KSN_LEN] {
+        [&id[..], &counter.to_be_bytes()].concat().try_into().unwrap()
+    }
+
     fn initial(algorithm: Algorithm) -> BlockKey {
         let base = match algorithm {
             Aes128 => BASE128,
