@@ -3,6 +3,8 @@
 use crate::acquirer::Acquirer;
 use crate::acquirer::unplugged::Unplugged;
 use crate::clock::{Clock, Entropy};
+use crate::crypto::block_key::Algorithm;
+use crate::crypto::pin_zone::PinZone;
 use crate::doors::admin::{self, Admin};
 use crate::doors::docs::Docs;
 use crate::doors::mapi::{self, Mapi};
@@ -10,6 +12,7 @@ use crate::doors::ops::{self, Ops};
 use crate::doors::sandbox::{self as sandbox_door, Sandbox};
 use crate::doors::{docs, http};
 use crate::gateway::{EgressRules, Gateway, GuardedClient, Keys, Parts};
+use crate::payment::pin_format::PinFormat;
 use crate::sandbox::host::SandboxHost;
 use crate::sandbox::inbox::Inbox;
 use crate::sandbox::reader::Counters;
@@ -94,10 +97,13 @@ impl App {
         raise_open_files();
         let store = Store::open_with(&settings.location, extras.commits).await;
         let store = Arc::new(store.context("cannot open the database")?);
-        let host = settings
-            .sandbox
-            .then(|| Arc::new(SandboxHost::new(start.clock.clone(), settings.sandbox_host_delay)));
-        let gateway = Arc::new(build_gateway(&settings, &start, &store, host.as_ref())?);
+        let pin_zone = settings.sandbox.then(|| sandbox_pin_zone(&settings)).flatten();
+        let host = settings.sandbox.then(|| {
+            let (clock, delay) = (start.clock.clone(), settings.sandbox_host_delay);
+            Arc::new(SandboxHost::new(clock, delay, pin_zone.clone()))
+        });
+        let gateway =
+            Arc::new(build_gateway(&settings, &start, &store, (host.as_ref(), pin_zone))?);
         let listener = TcpListener::bind(settings.listen).with_context(|| {
             format!("cannot listen on {}; choose another port", settings.listen)
         })?;
@@ -187,7 +193,7 @@ fn build_gateway(
     settings: &Settings,
     start: &Start,
     store: &Arc<Store>,
-    host: Option<&Arc<SandboxHost>>,
+    (host, pin_zone): (Option<&Arc<SandboxHost>>, Option<Arc<PinZone>>),
 ) -> anyhow::Result<Gateway> {
     let acquirer: Arc<dyn Acquirer> = match (&start.acquirer, host) {
         (Some(acquirer), _) => Arc::clone(acquirer),
@@ -205,8 +211,16 @@ fn build_gateway(
         egress: Arc::new(client),
         callback_wording: mapi::callback::word,
         acquirer_timeout: settings.acquirer_timeout,
+        pin_zone,
     };
     Ok(Gateway::new(parts))
+}
+
+/// The key for PIN blocks between the gateway and the sandbox's host. It outlives a restart, so that
+/// orders which wait meanwhile keep their PINs.
+fn sandbox_pin_zone(settings: &Settings) -> Option<Arc<PinZone>> {
+    let key = settings.master_key.derive_block_key("sandbox PIN zone", Algorithm::Tdes)?;
+    PinZone::new(PinFormat::Iso0, key).map(Arc::new)
 }
 
 #[derive(Clone)]

@@ -15,7 +15,9 @@ use crate::payment::host::{Authorisation, Inquiry};
 use crate::payment::ids::{AmendmentId, DayCloseId, OrderId};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{self, Order};
+use crate::payment::pin_format::PinFormat;
 use async_trait::async_trait;
+use std::fmt;
 
 /// What a host knows a transaction by.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,6 +76,22 @@ pub struct CardForHost<'a> {
     pub pan: &'a Pan,
     pub expiry: Expiry,
     pub entry_mode: EntryMode,
+    /// Where the card holder entered a PIN for the issuer to check.
+    pub pin: Option<PinForHost<'a>>,
+}
+
+/// A PIN block under the key of the zone between gateway and acquirer (ISO 8583 field 52). `Debug`
+/// shows the format only.
+#[derive(Clone, Copy)]
+pub struct PinForHost<'a> {
+    pub format: PinFormat,
+    pub block: &'a [u8],
+}
+
+impl fmt::Debug for PinForHost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinForHost({}, ..)", self.format.name())
+    }
 }
 
 /// Why no decision came back.

@@ -45,6 +45,10 @@ pub(super) struct CardArguments {
     /// How the card meets the reader
     #[arg(long, value_enum, default_value = "swipe")]
     pub entry_mode: EntryModeArgument,
+    /// The PIN that its holder enters; that of every test card is 1234
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
 }
 
 #[derive(Args)]

@@ -4,9 +4,12 @@ use super::card_fields::{
     AMOUNT, CURRENCY, CardDataError, NAME, SEQUENCE, TRACK2, number, read_expiry, read_name,
     read_pan, split_track, track_text,
 };
+use super::pin_block::EncryptedPin;
 use super::tlv::{self, Tag, Tlv};
+use super::tlv_write::write;
 use crate::payment::card::{Expiry, Pan};
 use crate::payment::chip::ChipTags;
+use crate::payment::pin_format::PinFormat;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -16,6 +19,9 @@ const EMV_KEPT: [u32; 22] = [
     0x50, 0x5F2A, 0x5F34, 0x82, 0x84, 0x95, 0x9A, 0x9C, 0x9F02, 0x9F03, 0x9F06, 0x9F10, 0x9F1A,
     0x9F1E, 0x9F26, 0x9F27, 0x9F33, 0x9F34, 0x9F35, 0x9F36, 0x9F37, 0x9F41,
 ];
+
+/// Holds the name of a format, a colon, and the PIN block under the acquirer's key.
+const ACQUIRER_PIN: Tag = Tag(0xDF_AE79);
 
 /// Of those, what a receipt shows (MAPI 5.2).
 const FOR_RECEIPT: [u32; 8] = [0x50, 0x5F34, 0x84, 0x95, 0x9F06, 0x9F26, 0x9F27, 0x9F34];
@@ -35,6 +41,8 @@ pub struct ClearCard {
     pub track2: Option<Zeroizing<String>>,
     /// The chip's tags that are not sensitive, in the reader's order.
     pub emv: Vec<(Tag, Vec<u8>)>,
+    /// The PIN block for the acquirer. The gateway adds it; no reader may.
+    pub pin: Option<EncryptedPin>,
     /// Minor units of 9F02.
     pub amount_inside: Option<u64>,
     /// ISO 4217 number of 5F2A.
@@ -61,6 +69,7 @@ impl ClearCard {
             sequence: number(&list, SEQUENCE, 1, CardDataError::BadSequence)?,
             service_code: track.and_then(|track| track.service_code).map(str::to_owned),
             emv: kept(&list),
+            pin: tlv::find(&list, ACQUIRER_PIN).map(read_pin).transpose()?,
             amount_inside: number(&list, AMOUNT, 6, CardDataError::BadAmount)?,
             currency_inside: number(&list, CURRENCY, 2, CardDataError::BadCurrency)?
                 .map(|code| Some(code).filter(|code| *code <= 999))
@@ -69,6 +78,25 @@ impl ClearCard {
             track2,
         })
     }
+}
+
+/// Adds the PIN block for the acquirer to an opened list.
+#[must_use]
+pub fn with_pin(list: &[u8], pin: &EncryptedPin) -> Zeroizing<Vec<u8>> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(list.len() + 32));
+    whole.extend_from_slice(list);
+    let value = [pin.format().name().as_bytes(), b":", pin.block()].concat();
+    write(ACQUIRER_PIN, &value, &mut whole);
+    whole
+}
+
+fn read_pin(value: &[u8]) -> Result<EncryptedPin, CardDataError> {
+    let colon = value.iter().position(|byte| *byte == b':').ok_or(CardDataError::BadPin)?;
+    let (name, block) = value.split_at_checked(colon).ok_or(CardDataError::BadPin)?;
+    let format = str::from_utf8(name).ok().and_then(PinFormat::from_name);
+    let block = block.get(1..).ok_or(CardDataError::BadPin)?;
+    EncryptedPin::new(format.ok_or(CardDataError::BadPin)?, block)
+        .map_err(|_| CardDataError::BadPin)
 }
 
 impl ClearCard {

@@ -39,6 +39,8 @@ pub enum CardDataError {
     BadAmount,
     #[error("tag 5F2A is not three decimal digits behind a zero")]
     BadCurrency,
+    #[error("tag DFAE79 is no PIN block for the acquirer")]
+    BadPin,
 }
 
 /// What a track-2 equivalent says.

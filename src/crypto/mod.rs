@@ -9,7 +9,7 @@
 //!   [`clear_list`], [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the
 //!   virtual reader;
 //! - keys of readers and PIN pads: [`block_key`], [`dukpt`], [`key_block`], [`key_components`],
-//!   [`pin_block`];
+//!   [`pin_block`], [`pin_zone`];
 //! - what the gateway keeps sealed at rest: [`seal`];
 //! - the proof that none of it lies about: [`scan`].
 //!
@@ -38,6 +38,7 @@ mod oauth_params;
 mod percent;
 pub mod pin_block;
 mod pin_field;
+pub mod pin_zone;
 pub mod public_url;
 pub mod reader;
 pub mod reader_keys;

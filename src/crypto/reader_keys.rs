@@ -4,11 +4,14 @@
 use super::block_key::{Algorithm, BlockKey, CHECK_VALUE_LEN};
 use super::clear_list::{ClearListError, clear_list};
 use super::dukpt::{self, DukptError, Use};
-use super::reader::ReaderMessage;
+use super::pin_block::{PinError, encrypt_pin};
+use super::reader::{ReaderMessage, SealedPin};
 use super::sim_keys::{self, OpenError, SimBaseKey, SimKey};
+use crate::payment::card::Pan;
 use crate::payment::key_set::{AesLength, Cipher, DataVariant};
 use crate::payment::ksn::Ksn;
 use crate::payment::money::Amount;
+use crate::payment::pin_format::PinFormat;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -28,6 +31,15 @@ pub struct InitialKey {
 enum Secret<S> {
     Sim(S),
     Dukpt(BlockKey),
+}
+
+/// A PIN that a card holder has entered at a virtual PIN pad. It is test data.
+#[derive(Clone, Copy)]
+pub struct PinEntry<'a> {
+    /// 4 to 12 digits.
+    pub pin: &'a str,
+    pub format: PinFormat,
+    pub pan: &'a Pan,
 }
 
 /// Why a reader's message does not open.
@@ -194,15 +206,54 @@ impl InitialKey {
         Ok(sealed)
     }
 
-    /// The key of the PIN block with this KSN; `None` for the `sim` profile, which has none.
+    /// The reader's encrypted PIN block and the key that opens it. In the `sim` profile the block
+    /// itself is clear under the seal, so it is encrypted again at once, under a key that is gone
+    /// with the answer.
+    pub(super) fn pin_block(
+        &self,
+        pin: &SealedPin,
+        serial: &str,
+        amount: Amount,
+    ) -> Result<(Vec<u8>, BlockKey), OpeningError> {
+        let Secret::Sim(key) = &self.key else {
+            return Ok((pin.block.clone(), self.working_key(pin.ksn, Use::Pin)?));
+        };
+        let mut clear = sim_keys::open(&pin.block, key, pin.ksn, serial, amount)?;
+        let passing = passing_key(key, pin.ksn);
+        passing.encrypt(&mut clear).map_err(|_| OpeningError::Length)?;
+        Ok((clear.to_vec(), passing))
+    }
+
+    /// The virtual PIN pad's side: the sealed block of a PIN. The random bytes must be fresh.
     ///
     /// # Errors
-    /// When no key can be derived for this KSN.
-    pub fn pin_key(&self, ksn: Ksn) -> Result<Option<BlockKey>, OpeningError> {
-        match &self.key {
-            Secret::Sim(_) => Ok(None),
-            Secret::Dukpt(_) => self.working_key(ksn, Use::Pin).map(Some),
-        }
+    /// When no key can be derived for this KSN, or format and PIN do not fit (`Length`).
+    pub fn seal_pin(
+        &self,
+        entry: PinEntry<'_>,
+        ksn: Ksn,
+        serial: &str,
+        amount: Amount,
+        random: [u8; 16],
+    ) -> Result<Vec<u8>, OpeningError> {
+        let PinEntry { pin, format, pan } = entry;
+        let refused = |_: PinError| OpeningError::Length;
+        let Secret::Sim(key) = &self.key else {
+            let key = self.working_key(ksn, Use::Pin)?;
+            return encrypt_pin(pin, format, &key, pan, random).map_err(refused);
+        };
+        let passing = passing_key(key, ksn);
+        let mut block =
+            Zeroizing::new(encrypt_pin(pin, format, &passing, pan, random).map_err(refused)?);
+        passing.decrypt(&mut block).map_err(|_| OpeningError::Length)?;
+        let [nonce @ .., _, _, _, _] = random;
+        Ok(sim_keys::seal(&block, nonce, key, ksn, serial, amount))
+    }
+
+    /// How the key's reader encrypts.
+    #[must_use]
+    pub fn cipher(&self) -> Cipher {
+        self.cipher
     }
 
     /// A DUKPT working key of the message with this KSN.
@@ -234,6 +285,16 @@ impl fmt::Debug for InitialKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InitialKey({}, ..)", self.cipher.name())
     }
+}
+
+/// A TDES key for one moment, which no reader has.
+fn passing_key(key: &SimKey, ksn: Ksn) -> BlockKey {
+    let whole = key.message_key(ksn);
+    let mut front = [0; 16];
+    for (to, from) in front.iter_mut().zip(whole.expose()) {
+        *to = !from;
+    }
+    BlockKey::tdes(front)
 }
 
 /// The block cipher of a DUKPT scheme, which is that of all its keys.

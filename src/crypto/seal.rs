@@ -1,5 +1,6 @@
 //! Sealing of what the gateway itself keeps: reader keys, merchant controls.
 
+use super::block_key::{Algorithm, BlockKey};
 use super::gcm::{Gcm, NONCE_LEN};
 use super::key::{Key32, KeyTextError};
 use super::mac::{hmac_sha256, hmac_sha256_of};
@@ -58,6 +59,13 @@ impl SealingKey {
     #[must_use]
     pub fn derive(&self, purpose: &str) -> Self {
         Self::from_bytes(hmac_sha256(self.key.expose(), &[&[FOR_KEYS], purpose.as_bytes()]))
+    }
+
+    /// A key of a block cipher for one purpose.
+    #[must_use]
+    pub fn derive_block_key(&self, purpose: &str, algorithm: Algorithm) -> Option<BlockKey> {
+        let whole = self.derive(purpose);
+        BlockKey::from_slice(algorithm, whole.key.expose().get(..algorithm.key_len())?)
     }
 
     /// Seals as `01 ‖ nonce ‖ ciphertext ‖ tag`. The nonce must never be used twice with one key;

@@ -4,7 +4,7 @@
 use super::card_vault::VaultError;
 use super::step::Known;
 use super::{Failure, Gateway};
-use crate::acquirer::{CardForHost, Fault, Reference};
+use crate::acquirer::{CardForHost, Fault, PinForHost, Reference};
 use crate::crypto::card_data::ClearCard;
 use crate::payment::Millis;
 use crate::payment::host::{Authorisation, Inquiry};
@@ -45,6 +45,10 @@ impl Gateway {
             pan: &clear.pan,
             expiry: clear.expiry,
             entry_mode: order.card.entry_mode,
+            pin: clear
+                .pin
+                .as_ref()
+                .map(|pin| PinForHost { format: pin.format(), block: pin.block() }),
         };
         let answered = self.in_time(self.parts.acquirer.authorise(&reference, card)).await;
         Ok(Some(sent(answered, round, perhaps_sent)))

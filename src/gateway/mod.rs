@@ -49,6 +49,7 @@ pub use watch::{Scope, Seen, Watched};
 
 use crate::acquirer::Acquirer;
 use crate::clock::{Clock, Entropy};
+use crate::crypto::pin_zone::PinZone;
 use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
@@ -78,6 +79,8 @@ pub struct Parts {
     pub callback_wording: CallbackWording,
     /// How long an acquirer may take before its answer counts as lost.
     pub acquirer_timeout: Duration,
+    /// How PIN blocks go to the acquirer; without it, none does.
+    pub pin_zone: Option<Arc<PinZone>>,
 }
 
 /// The payment core behind all doors.

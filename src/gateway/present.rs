@@ -4,9 +4,11 @@
 use super::submit::Intent;
 use super::{Failure, Gateway};
 use crate::crypto::card_checks::{InsideError, check_inside};
-use crate::crypto::card_data::ClearCard;
+use crate::crypto::card_data::{ClearCard, with_pin};
 use crate::crypto::card_fields::CardDataError;
 use crate::crypto::clear_list::ClearListError;
+use crate::crypto::pin_block::EncryptedPin;
+use crate::crypto::pin_zone::{PinRefused, ReaderPin};
 use crate::crypto::reader::ReaderMessage;
 use crate::crypto::reader_keys::OpeningError;
 use crate::payment::Millis;
@@ -45,8 +47,11 @@ impl Gateway {
             Err(_) => admit_counters(&self.reader_now(&reader).await?, &message, most_ahead)?,
         };
         let key = self.initial_key(&reader).await?;
-        let clear = key.open(&message, intent.amount).map_err(refuse_opening)?;
+        let mut clear = key.open(&message, intent.amount).map_err(refuse_opening)?;
         let card = ClearCard::parse(&clear).map_err(refuse_card)?;
+        if card.pin.is_some() {
+            return Err(refuse_card(CardDataError::BadPin));
+        }
         check_inside(&card, message.entry_mode, intent.amount, now).map_err(refuse_inside)?;
         let facts = CardFacts {
             bin: card.pan.first_six().to_owned(),
@@ -58,7 +63,27 @@ impl Gateway {
             entry_mode: message.entry_mode,
             chip: card.for_receipt(),
         };
+        if let Some(sealed) = &message.pin {
+            let (serial, amount, pan) = (reader.serial.as_str(), intent.amount, &card.pan);
+            let allowed = &self.key_set(reader.key_set).await?.pin_formats;
+            let pin = ReaderPin { sealed, key: &key, allowed, serial, amount, pan };
+            clear = with_pin(&clear, &self.take_pin(pin)?);
+        }
         Ok(Presented { reader, counter, facts, clear })
+    }
+
+    /// The PIN for the acquirer, under the key of their zone.
+    fn take_pin(&self, pin: ReaderPin<'_>) -> Result<EncryptedPin, Failure> {
+        let cause = "no acquirer here takes an online PIN";
+        let zone = self.parts.pin_zone.as_ref();
+        let zone = zone.ok_or_else(|| Failure::refused(Refusal::PinNotAllowed, cause))?;
+        zone.take(pin, self.parts.entropy.bytes()).map_err(|error| {
+            let refusal = match error {
+                PinRefused::Format(_) => Refusal::PinNotAllowed,
+                PinRefused::NotAPin | PinRefused::Key(_) => Refusal::DecryptionFailed,
+            };
+            Failure::refused(refusal, error.to_string())
+        })
     }
 
     /// The answer to a counter that another message has just used.
@@ -90,10 +115,6 @@ impl Gateway {
         if !reader.may_send(&intent.encrypted_type) {
             let cause = format!("a {} reader sent {}", reader.kind.name(), intent.encrypted_type);
             return Err(Failure::refused(Refusal::UnsupportedEncryptedType, cause));
-        }
-        if message.pin.is_some() {
-            let cause = "no acquirer here takes an online PIN";
-            return Err(Failure::refused(Refusal::PinNotAllowed, cause));
         }
         reader.admit(&intent.endpoint).map_err(|refusal| {
             Failure::refused(refusal, format!("reader {serial}, state {}", reader.state.name()))

@@ -2,8 +2,13 @@
 //! earlier request did, and a repeated request is not a second transaction.
 
 use super::scenario::{Scenario, for_amount};
-use crate::acquirer::{Acquirer, CardForHost, Fault, Reference, Settlement, Transaction};
+use crate::acquirer::{
+    Acquirer, CardForHost, Fault, PinForHost, Reference, Settlement, Transaction,
+};
 use crate::clock::Clock;
+use crate::crypto::pin_block::pin_is;
+use crate::crypto::pin_zone::PinZone;
+use crate::payment::card::Pan;
 use crate::payment::chip::Completion;
 use crate::payment::decline::APPROVED;
 use crate::payment::host::{Authorisation, HostAnswer, Inquiry};
@@ -11,11 +16,16 @@ use crate::payment::ids::OrderId;
 use crate::payment::{Millis, SECOND};
 use async_trait::async_trait;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many transactions the book holds; the oldest give way.
 const BOOK_MAX: usize = 100_000;
+
+/// The PIN of every test card.
+pub const TEST_PIN: &str = "1234";
+/// ISO 8583 field 39 for a PIN that is not the card's.
+const INCORRECT_PIN: &str = "55";
 
 /// The host.
 pub struct SandboxHost {
@@ -23,6 +33,8 @@ pub struct SandboxHost {
     /// How long it thinks before each answer.
     delay: Duration,
     book: Mutex<Book>,
+    /// The key under which PIN blocks come; without it, no PIN is right.
+    pin_zone: Option<Arc<PinZone>>,
 }
 
 /// By the number of the transaction.
@@ -41,13 +53,15 @@ struct Entry {
     /// How often the transaction was asked to be authorised; more than once would be a fault of
     /// the gateway.
     requests: u32,
+    /// The PIN was not the card's.
+    wrong_pin: bool,
 }
 
 impl SandboxHost {
     /// A host with an empty book.
     #[must_use]
-    pub fn new(clock: Clock, delay: Duration) -> Self {
-        Self { clock, delay, book: Mutex::new(Book::default()) }
+    pub fn new(clock: Clock, delay: Duration, pin_zone: Option<Arc<PinZone>>) -> Self {
+        Self { clock, delay, book: Mutex::new(Book::default()), pin_zone }
     }
 
     /// How often the host was asked to authorise an order.
@@ -64,15 +78,20 @@ impl SandboxHost {
 
     /// Decides a transaction by its amount. Asked again, it is the same transaction; what lost its
     /// answer is answered the second time, if it may be asked twice.
-    async fn take_in(&self, reference: &Reference) -> Result<Authorisation, Fault> {
+    async fn take_in(
+        &self,
+        reference: &Reference,
+        wrong_pin: bool,
+    ) -> Result<Authorisation, Fault> {
         let requests = {
             let mut book = self.book();
             let entry = book.open(number(reference), self.clock.now());
             entry.requests += 1;
+            entry.wrong_pin = wrong_pin;
             entry.requests
         };
         self.think().await;
-        match for_amount(reference.amount.minor()) {
+        match scenario(reference, wrong_pin) {
             Scenario::Approve => Ok(Authorisation::Answered(decision(reference, APPROVED))),
             Scenario::Decline(code) => Ok(Authorisation::Answered(decision(reference, code))),
             Scenario::LoseAnswer if requests > 1 && is_amendment(reference) => {
@@ -81,6 +100,13 @@ impl SandboxHost {
             Scenario::LoseAnswer | Scenario::Silent => Err(silence()),
             Scenario::ApproveLate(after) => Ok(Authorisation::Pending { ask_after: after }),
         }
+    }
+
+    fn is_right(&self, pin: PinForHost<'_>, pan: &Pan) -> bool {
+        let Some(zone) = &self.pin_zone else {
+            return false;
+        };
+        pin_is(pin.block, pin.format, zone.key(), pan, TEST_PIN).unwrap_or(false)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -109,6 +135,7 @@ impl Book {
             reversals: 0,
             reversed: false,
             requests: 0,
+            wrong_pin: false,
         })
     }
 }
@@ -118,9 +145,9 @@ impl Acquirer for SandboxHost {
     async fn authorise(
         &self,
         reference: &Reference,
-        _card: CardForHost<'_>,
+        card: CardForHost<'_>,
     ) -> Result<Authorisation, Fault> {
-        self.take_in(reference).await
+        self.take_in(reference, card.pin.is_some_and(|pin| !self.is_right(pin, card.pan))).await
     }
 
     async fn advise(&self, reference: &Reference, _completion: &Completion) -> Result<(), Fault> {
@@ -132,11 +159,11 @@ impl Acquirer for SandboxHost {
     }
 
     async fn capture(&self, reference: &Reference) -> Result<Authorisation, Fault> {
-        self.take_in(reference).await
+        self.take_in(reference, false).await
     }
 
     async fn refund(&self, reference: &Reference) -> Result<Authorisation, Fault> {
-        self.take_in(reference).await
+        self.take_in(reference, false).await
     }
 
     async fn settle(&self, _settlement: &Settlement) -> Result<String, Fault> {
@@ -150,7 +177,7 @@ impl Acquirer for SandboxHost {
             return Ok(Inquiry::NotFound);
         };
         let waited = self.clock.now() - entry.received_at;
-        Ok(match for_amount(reference.amount.minor()) {
+        Ok(match scenario(reference, entry.wrong_pin) {
             Scenario::Approve => Inquiry::Answered(decision(reference, APPROVED)),
             Scenario::Decline(code) => Inquiry::Answered(decision(reference, code)),
             Scenario::ApproveLate(after) if waited + SECOND >= after => {
@@ -177,6 +204,14 @@ impl Acquirer for SandboxHost {
                 Ok(())
             }
         }
+    }
+}
+
+/// What the amount asks for; a wrong PIN spoils only what would have been approved.
+fn scenario(reference: &Reference, wrong_pin: bool) -> Scenario {
+    match for_amount(reference.amount.minor()) {
+        Scenario::Approve if wrong_pin => Scenario::Decline(INCORRECT_PIN),
+        scenario => scenario,
     }
 }
 

@@ -54,7 +54,7 @@ pub async fn play() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     say(&Listening { address: listener.local_addr()? })?;
     let host = Arc::new(Host {
-        sandbox: SandboxHost::new(Clock::system(), THINKING),
+        sandbox: SandboxHost::new(Clock::system(), THINKING, None),
         book: Mutex::default(),
     });
     loop {
@@ -115,7 +115,8 @@ impl Host {
         page(&mut self.book(), transaction.order).authorised += 1;
         let pan = Pan::parse(TEST_PAN)?;
         let expiry = Expiry::from_yymm(TEST_EXPIRY).context("the test card has no expiry")?;
-        let card = CardForHost { pan: &pan, expiry, entry_mode: EntryMode::Swipe };
+        let entry_mode = EntryMode::Swipe;
+        let card = CardForHost { pan: &pan, expiry, entry_mode, pin: None };
         Ok(match self.sandbox.authorise(&transaction.reference()?, card).await {
             Ok(Authorisation::Answered(answer)) => Answer::Decided(answer),
             Ok(Authorisation::Pending { ask_after }) => Answer::Pending(ask_after),

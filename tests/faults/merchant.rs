@@ -207,6 +207,7 @@ impl VirtualReader {
             expiry: Expiry::from_yymm(TEST_EXPIRY).context("the test card has no expiry")?,
             cardholder: TEST_CARDHOLDER,
             entry_mode: EntryMode::Swipe,
+            pin: None,
         };
         let (key, counter, now) = (&self.key, self.counter, clock.now());
         let swipe = read_card(&self.reader, key, counter, &card, amount, now, entropy)?;

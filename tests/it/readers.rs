@@ -4,14 +4,16 @@
 use crate::world::{Answer, Fields, World, form_with, scenario, with};
 use serde_json::json;
 use tillgate::crypto::card_writer::{PlasticCard, track2_characters};
-use tillgate::crypto::reader::Container;
-use tillgate::crypto::reader_keys::InitialKey;
+use tillgate::crypto::reader::{Container, SealedPin};
+use tillgate::crypto::reader_keys::{InitialKey, PinEntry};
+use tillgate::gateway::NewKeySet;
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
-use tillgate::payment::ids::EndpointId;
+use tillgate::payment::ids::{EndpointId, KeySetId, ReaderId};
 use tillgate::payment::ksn::Ksn;
 use tillgate::payment::limits::Limits;
 use tillgate::payment::merchant::Endpoint;
 use tillgate::payment::money::{Amount, Currency};
+use tillgate::payment::pin_format::PinFormat;
 use tillgate::payment::reader::Reader;
 
 const AMOUNT: &str = "10.42";
@@ -37,6 +39,29 @@ impl Forge {
         let reader = world.gateway().reader(serial).await.unwrap().unwrap();
         let key = world.gateway().initial_key(&reader).await.unwrap();
         Self { reader: Reader::clone(&reader), key }
+    }
+
+    /// One of a key set whose readers may not send PIN blocks of format 1.
+    async fn without_iso1(world: &World) -> Self {
+        let like = world.gateway().reader("20000001").await.unwrap().unwrap();
+        let set = NewKeySet {
+            id: KeySetId(99),
+            prefix: &[0xFF, 0xFF, 0x99],
+            cipher: like.cipher,
+            pin_formats: &[PinFormat::Iso0, PinFormat::Iso3],
+            base_key: &[0x99; 16],
+        };
+        world.gateway().enrol_key_set(set).await.unwrap();
+        let reader = Reader {
+            id: ReaderId(99),
+            serial: "29000099".to_owned(),
+            key_set: set.id,
+            key_set_prefix: set.prefix.to_vec(),
+            initial_ksn: Ksn::of_device(set.cipher, set.prefix, 99).unwrap(),
+            ..Reader::clone(&like)
+        };
+        world.gateway().enrol_reader(&reader).await.unwrap();
+        Self::of(world, &reader.serial).await
     }
 
     fn ksn(&self, counter: u32) -> Ksn {
@@ -224,6 +249,72 @@ async fn a_reader_sends_its_makers_messages_only() {
         let invalid = "validation-error 9 Invalid encrypted-data";
         assert_eq!(refusal(world, &as_miura).await, invalid);
         world.sale(&form).await.order();
+    })
+    .await;
+}
+
+async fn form_with_pin(world: &World, reader: (&str, &str), name: &str, pin: &str) -> Fields {
+    let (serial, kind) = reader;
+    let more = json!({ "entry_mode": "insert", "pin": pin });
+    let data = world.swipe_at(serial, AMOUNT, more).await;
+    with(&form_with(name, AMOUNT, &data), "encrypted-type", Some(kind))
+}
+
+#[tokio::test]
+async fn a_pin_reaches_the_issuer_from_every_reader_and_a_wrong_one_is_declined() {
+    scenario(async |world| {
+        for (place, reader) in MAKERS.into_iter().chain([("10000462", "sim")]).enumerate() {
+            let name = format!("P-{place}");
+            let form = form_with_pin(world, reader, &name, "1234").await;
+            let order = world.sale(&form).await.order();
+            world.settle().await;
+            let answer = world.status(&name, &order).await;
+            assert_eq!(answer.get("order-stage"), "sale_emv_validating", "{reader:?}");
+            let name = format!("Q-{place}");
+            let form = form_with_pin(world, reader, &name, "4321").await;
+            let order = world.sale(&form).await.order();
+            world.settle().await;
+            let answer = world.status(&name, &order).await;
+            assert_eq!(answer.get("status"), "declined", "{reader:?}");
+            assert_eq!(answer.get("error-code"), "117", "{reader:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pin_block_of_a_format_that_is_not_allowed_or_of_no_format_is_refused() {
+    scenario(async |world| {
+        let pan = Pan::parse("4444555566661111").unwrap();
+        let rub = Currency::from_alpha("RUB").unwrap();
+        let amount = Amount::parse(AMOUNT, rub).unwrap();
+        let forge = Forge::without_iso1(world).await;
+        let form = |block: Vec<u8>, counter: u32| {
+            let ksn = forge.ksn(counter);
+            let data = Container {
+                ciphertext: forge.seal(&track(), counter),
+                ksn,
+                entry_mode: EntryMode::Swipe,
+                serial: forge.reader.serial.clone(),
+                pin: Some(SealedPin { block, ksn }),
+            };
+            let form = form_with(&format!("F-{counter}"), AMOUNT, &data.write());
+            with(&form, "encrypted-type", Some("spire"))
+        };
+        let pin = |format, counter| {
+            let entry = PinEntry { pin: "1234", format, pan: &pan };
+            let (ksn, serial) = (forge.ksn(counter), &forge.reader.serial);
+            forge.key.seal_pin(entry, ksn, serial, amount, [5; 16]).unwrap()
+        };
+        world.sale(&form(pin(PinFormat::Iso3, 1), 1)).await.order();
+        let broken = refusal(world, &form(vec![7; 8], 2)).await;
+        assert_eq!(broken, "error 24 CARD_DATA_DECRYPTION_FAILED");
+        let long = refusal(world, &form(vec![7; 37], 2)).await;
+        assert_eq!(long, "validation-error 9 Invalid encrypted-data");
+        let unwanted = refusal(world, &form(pin(PinFormat::Iso1, 2), 2)).await;
+        assert_eq!(unwanted, "error 36 PIN_BLOCK_FORMAT_NOT_ALLOWED");
+        world.sale(&form(pin(PinFormat::Iso0, 2), 2)).await.order();
+        assert_eq!(world.database.count("orders").await, 2);
     })
     .await;
 }

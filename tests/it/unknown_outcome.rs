@@ -61,7 +61,8 @@ async fn a_job_whose_worker_vanished_after_sending_is_asked_for_and_not_sent_aga
         // It sends, and vanishes before it can save what it heard.
         let pan = Pan::parse(PAN).unwrap();
         let expiry = Expiry::from_yymm("3012").unwrap();
-        let card = CardForHost { pan: &pan, expiry, entry_mode: EntryMode::Swipe };
+        let entry_mode = EntryMode::Swipe;
+        let card = CardForHost { pan: &pan, expiry, entry_mode, pin: None };
         let reference = Reference {
             order: lost.job.order,
             transaction: Transaction::Opening(Kind::Sale),

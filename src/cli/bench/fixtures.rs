@@ -198,6 +198,7 @@ impl VirtualReader {
             expiry: self.expiry,
             cardholder: TEST_CARDHOLDER,
             entry_mode: EntryMode::Swipe,
+            pin: None,
         };
         let (now, entropy) = (app.clock.now(), &app.entropy);
         let amount = self.amount;

@@ -123,6 +123,7 @@ impl Sandbox {
             expiry: None,
             cardholder: None,
             entry_mode: EntryModeName::Swipe,
+            pin: None,
         };
         Ok(self.hold_card(reader, &request).await?.encrypted_data)
     }

@@ -34,6 +34,9 @@ pub struct SwipeRequest {
     pub cardholder: Option<String>,
     #[serde(default)]
     pub entry_mode: EntryModeName,
+    /// The PIN that the card holder enters, 4 to 12 digits; that of every test card is 1234.
+    #[schema(example = "1234")]
+    pub pin: Option<String>,
 }
 
 /// How the card meets the reader.
@@ -129,6 +132,7 @@ impl Sandbox {
             expiry,
             cardholder: request.cardholder.as_deref().unwrap_or(TEST_CARDHOLDER),
             entry_mode: request.entry_mode.mode(),
+            pin: request.pin.as_deref(),
         };
         let key = self.gateway.initial_key(reader).await.map_err(SwipeFault::Gateway)?;
         let counter = self.counters.next(reader).map_err(|fault| wrong(fault.to_string()))?;

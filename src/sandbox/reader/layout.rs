@@ -7,13 +7,14 @@ use crate::crypto::card_writer::{
     ChipRun, PlasticCard, chip_tags, track1_characters, track2_characters, track2_equivalent,
     write_clear_card,
 };
-use crate::crypto::reader::{ChipMessage, Container, MiuraMessage, Sealed};
-use crate::crypto::reader_keys::InitialKey;
+use crate::crypto::reader::{ChipMessage, Container, MiuraMessage, Sealed, SealedPin};
+use crate::crypto::reader_keys::{InitialKey, PinEntry};
 use crate::crypto::tlv::Tag;
 use crate::crypto::tlv_write::write;
 use crate::payment::card::{EntryMode, Pan};
 use crate::payment::ksn::Ksn;
 use crate::payment::money::Amount;
+use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::Reader;
 use zeroize::Zeroizing;
 
@@ -32,6 +33,13 @@ const MIURA_STRIPE: Tag = Tag(0xE1);
 const MIURA_ONLINE: Tag = Tag(0xE4);
 const MIURA_APPROVED: Tag = Tag(0xE3);
 const MIURA_DECLINED: Tag = Tag(0xE5);
+
+/// A card at the reader, and what its holder enters.
+pub(super) struct Held<'a> {
+    pub(super) plastic: PlasticCard<'a>,
+    pub(super) entry_mode: EntryMode,
+    pub(super) pin: Option<&'a str>,
+}
 
 /// One message to be made by one reader.
 #[derive(Clone, Copy)]
@@ -55,46 +63,54 @@ impl Sealing<'_> {
         Ok(Sealed { ksn, ciphertext })
     }
 
-    fn container(self, clear: &[u8], entry_mode: EntryMode) -> Result<String, ReaderFault> {
-        let Sealed { ksn, ciphertext } = self.seal(clear)?;
-        let serial = self.reader.serial.clone();
-        Ok(Container { ciphertext, ksn, entry_mode, serial, pin: None }.write())
+    /// The PIN under the message's own KSN, in the first format that the cipher carries.
+    fn seal_pin(self, held: &Held<'_>) -> Result<Option<SealedPin>, ReaderFault> {
+        let Some(pin) = held.pin else {
+            return Ok(None);
+        };
+        let cipher = self.reader.cipher;
+        let format = PinFormat::ALL.into_iter().find(|format| cipher.carries(*format));
+        let entry =
+            PinEntry { pin, format: format.ok_or(ReaderFault::NotAPin)?, pan: held.plastic.pan };
+        let (ksn, random) = (self.ksn()?, self.entropy.bytes());
+        let block = self.key.seal_pin(entry, ksn, &self.reader.serial, self.amount, random);
+        Ok(Some(SealedPin { block: block.map_err(|_| ReaderFault::NotAPin)?, ksn }))
     }
 
-    pub(super) fn sim(
+    fn container(
         self,
-        card: &PlasticCard<'_>,
+        clear: &[u8],
         entry_mode: EntryMode,
-        run: Option<&ChipRun>,
+        pin: Option<SealedPin>,
     ) -> Result<String, ReaderFault> {
-        self.container(&write_clear_card(card, run), entry_mode)
+        let Sealed { ksn, ciphertext } = self.seal(clear)?;
+        let serial = self.reader.serial.clone();
+        Ok(Container { ciphertext, ksn, entry_mode, serial, pin }.write())
+    }
+
+    pub(super) fn sim(self, held: &Held<'_>, run: Option<&ChipRun>) -> Result<String, ReaderFault> {
+        let clear = write_clear_card(&held.plastic, run);
+        self.container(&clear, held.entry_mode, self.seal_pin(held)?)
     }
 
     pub(super) fn sim_completion(self, approved: bool) -> Result<String, ReaderFault> {
-        self.container(&write_advice(approved, self.entropy.bytes()), EntryMode::Chip)
+        self.container(&write_advice(approved, self.entropy.bytes()), EntryMode::Chip, None)
     }
 
-    pub(super) fn spire_stripe(
-        self,
-        card: &PlasticCard<'_>,
-        entry_mode: EntryMode,
-    ) -> Result<String, ReaderFault> {
-        self.container(&track2_characters(card), entry_mode)
+    pub(super) fn spire_stripe(self, held: &Held<'_>) -> Result<String, ReaderFault> {
+        let clear = track2_characters(&held.plastic);
+        self.container(&clear, held.entry_mode, self.seal_pin(held)?)
     }
 
-    pub(super) fn spire_chip(
-        self,
-        card: &PlasticCard<'_>,
-        entry_mode: EntryMode,
-        run: &ChipRun,
-    ) -> Result<String, ReaderFault> {
+    pub(super) fn spire_chip(self, held: &Held<'_>, run: &ChipRun) -> Result<String, ReaderFault> {
+        let Held { plastic: card, entry_mode, .. } = held;
         let mut clear = chip_tags(card, run);
         clear.push((SPIRE_MASK, mask(card.pan)));
-        let met = if entry_mode == EntryMode::Contactless { HELD } else { INSERTED };
+        let met = if *entry_mode == EntryMode::Contactless { HELD } else { INSERTED };
         clear.push((POS_ENTRY_MODE, vec![met]));
         let track = Some(self.seal(&track2_equivalent(card))?);
-        let serial = self.reader.serial.clone();
-        Ok(ChipMessage { serial, entry_mode, track, clear, pin: None }.write())
+        let (serial, pin) = (self.reader.serial.clone(), self.seal_pin(held)?);
+        Ok(ChipMessage { serial, entry_mode: *entry_mode, track, clear, pin }.write())
     }
 
     pub(super) fn spire_completion(self, approved: bool) -> String {
@@ -104,21 +120,18 @@ impl Sealing<'_> {
         ChipMessage { serial, entry_mode, track: None, clear, pin: None }.write()
     }
 
-    pub(super) fn miura_stripe(self, card: &PlasticCard<'_>) -> Result<String, ReaderFault> {
+    pub(super) fn miura_stripe(self, held: &Held<'_>) -> Result<String, ReaderFault> {
+        let card = &held.plastic;
         let next = self.reader.cipher.next_counter(self.counter).ok_or(ReaderFault::Exhausted)?;
         let second = Sealing { counter: next, ..self };
         let sealed =
             vec![self.seal(&track1_characters(card))?, second.seal(&track2_characters(card))?];
         let clear = vec![(MIURA_MASK, mask(card.pan))];
-        Ok(self.miura(MIURA_STRIPE, EntryMode::Swipe, sealed, clear))
+        Ok(self.miura(MIURA_STRIPE, EntryMode::Swipe, sealed, clear, self.seal_pin(held)?))
     }
 
-    pub(super) fn miura_chip(
-        self,
-        card: &PlasticCard<'_>,
-        entry_mode: EntryMode,
-        run: &ChipRun,
-    ) -> Result<String, ReaderFault> {
+    pub(super) fn miura_chip(self, held: &Held<'_>, run: &ChipRun) -> Result<String, ReaderFault> {
+        let (card, entry_mode) = (&held.plastic, held.entry_mode);
         let mut inside = Zeroizing::new(Vec::with_capacity(64));
         write(TRACK2, &track2_equivalent(card), &mut inside);
         let mut clear = chip_tags(card, run);
@@ -126,13 +139,14 @@ impl Sealing<'_> {
         if entry_mode == EntryMode::Contactless {
             clear.push((CONTACTLESS, vec![1]));
         }
-        Ok(self.miura(MIURA_ONLINE, entry_mode, vec![self.seal(&inside)?], clear))
+        let sealed = vec![self.seal(&inside)?];
+        Ok(self.miura(MIURA_ONLINE, entry_mode, sealed, clear, self.seal_pin(held)?))
     }
 
     pub(super) fn miura_completion(self, approved: bool) -> String {
         let template = if approved { MIURA_APPROVED } else { MIURA_DECLINED };
         let clear = advice_tags(approved, self.entropy.bytes());
-        self.miura(template, EntryMode::Chip, Vec::new(), clear)
+        self.miura(template, EntryMode::Chip, Vec::new(), clear, None)
     }
 
     fn miura(
@@ -141,9 +155,10 @@ impl Sealing<'_> {
         entry_mode: EntryMode,
         sealed: Vec<Sealed>,
         clear: Vec<(Tag, Vec<u8>)>,
+        pin: Option<SealedPin>,
     ) -> String {
         let serial = self.reader.serial.clone();
-        MiuraMessage { template, serial, entry_mode, sealed, clear, pin: None }.write()
+        MiuraMessage { template, serial, entry_mode, sealed, clear, pin }.write()
     }
 }
 

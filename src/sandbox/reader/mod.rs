@@ -12,7 +12,7 @@ use crate::payment::ksn::Ksn;
 use crate::payment::money::Amount;
 use crate::payment::reader::{Reader, ReaderKind};
 use chrono::{DateTime, Datelike};
-use layout::Sealing;
+use layout::{Held, Sealing};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -29,6 +29,8 @@ pub struct Presentation<'a> {
     pub expiry: Expiry,
     pub cardholder: &'a str,
     pub entry_mode: EntryMode,
+    /// What the card holder enters for the issuer to check.
+    pub pin: Option<&'a str>,
 }
 
 /// What the reader hands to the app.
@@ -51,6 +53,8 @@ pub enum ReaderFault {
     AmountTooLarge,
     #[error("the reader cannot encrypt: {0}")]
     Keys(#[from] OpeningError),
+    #[error("a PIN has 4 to 12 digits")]
+    NotAPin,
 }
 
 /// The counters of the virtual readers.
@@ -107,12 +111,13 @@ pub fn read_card(
     let has_chip = card.entry_mode != EntryMode::Swipe;
     let plastic =
         PlasticCard { pan: card.pan, expiry: card.expiry, cardholder: card.cardholder, has_chip };
+    let held = Held { plastic, entry_mode: card.entry_mode, pin: card.pin };
     let encrypted_data = match (reader.kind, &chip) {
-        (ReaderKind::Sim, run) => sealing.sim(&plastic, card.entry_mode, run.as_ref())?,
-        (ReaderKind::Spire, None) => sealing.spire_stripe(&plastic, card.entry_mode)?,
-        (ReaderKind::Spire, Some(run)) => sealing.spire_chip(&plastic, card.entry_mode, run)?,
-        (ReaderKind::Miura, None) => sealing.miura_stripe(&plastic)?,
-        (ReaderKind::Miura, Some(run)) => sealing.miura_chip(&plastic, card.entry_mode, run)?,
+        (ReaderKind::Sim, run) => sealing.sim(&held, run.as_ref())?,
+        (ReaderKind::Spire, None) => sealing.spire_stripe(&held)?,
+        (ReaderKind::Spire, Some(run)) => sealing.spire_chip(&held, run)?,
+        (ReaderKind::Miura, None) => sealing.miura_stripe(&held)?,
+        (ReaderKind::Miura, Some(run)) => sealing.miura_chip(&held, run)?,
     };
     Ok(Swipe { encrypted_data, encrypted_type: reader.kind.name(), ksn: sealing.ksn()? })
 }

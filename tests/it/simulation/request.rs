@@ -70,6 +70,7 @@ pub async fn prepare(
             expiry: Expiry::from_yymm(TEST_EXPIRY).unwrap(),
             cardholder: TEST_CARDHOLDER,
             entry_mode: EntryMode::Swipe,
+            pin: None,
         };
         let now = gateway.clock().now();
         let amount = shelf::rub(minor);

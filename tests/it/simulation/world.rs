@@ -238,6 +238,7 @@ impl World {
             egress,
             callback_wording: mapi::callback::word,
             acquirer_timeout: TIMEOUT,
+            pin_zone: None,
         };
         let gateway = Arc::new(Gateway::new(parts));
         if self.lives == 1 {
