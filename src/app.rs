@@ -104,6 +104,7 @@ impl App {
         });
         let gateway =
             Arc::new(build_gateway(&settings, &start, &store, (host.as_ref(), pin_zone))?);
+        gateway.load_own_keys().await.context("cannot read the gateway's own keys")?;
         let listener = TcpListener::bind(settings.listen).with_context(|| {
             format!("cannot listen on {}; choose another port", settings.listen)
         })?;
@@ -205,13 +206,14 @@ fn build_gateway(
     let parts = Parts {
         store: Arc::clone(store),
         acquirer,
-        keys: Keys::derive(&settings.master_key),
+        keys: Keys::derive(&settings.master_keys),
         clock: start.clock.clone(),
         entropy: start.entropy.clone(),
         egress: Arc::new(client),
         callback_wording: mapi::callback::word,
         acquirer_timeout: settings.acquirer_timeout,
         pin_zone,
+        test_cards_only: settings.test_cards_only,
     };
     Ok(Gateway::new(parts))
 }
@@ -219,7 +221,8 @@ fn build_gateway(
 /// The key for PIN blocks between the gateway and the sandbox's host. It outlives a restart, so that
 /// orders which wait meanwhile keep their PINs.
 fn sandbox_pin_zone(settings: &Settings) -> Option<Arc<PinZone>> {
-    let key = settings.master_key.derive_block_key("sandbox PIN zone", Algorithm::Tdes)?;
+    let key =
+        settings.master_keys.present().derive_block_key("sandbox PIN zone", Algorithm::Tdes)?;
     PinZone::new(PinFormat::Iso0, key).map(Arc::new)
 }
 

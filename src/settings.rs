@@ -1,6 +1,7 @@
 //! The options of `tillgate serve`: defaults, then the file, then the environment. All problems
 //! are reported at once.
 
+use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
 use crate::store::Location;
 use figment::Figment;
@@ -35,6 +36,7 @@ struct Written {
     sandbox_host_delay_ms: u64,
     acquirer_timeout_ms: u64,
     allow_private_callbacks: bool,
+    test_cards_only: bool,
     jobs_at_once: usize,
     callbacks_at_once: usize,
     admin_token: String,
@@ -47,13 +49,14 @@ struct Written {
 pub struct Settings {
     pub listen: SocketAddr,
     pub location: Location,
-    /// The key that seals all other keys; its `Debug` shows nothing.
-    pub master_key: Arc<SealingKey>,
+    /// The keys that seal all other keys, the present one first.
+    pub master_keys: Arc<KeyRing>,
     pub public_base_urls: Vec<String>,
     pub sandbox: bool,
     pub sandbox_host_delay: Duration,
     pub acquirer_timeout: Duration,
     pub allow_private_callbacks: bool,
+    pub test_cards_only: bool,
     pub jobs_at_once: usize,
     pub callbacks_at_once: usize,
     /// What operators prove themselves with; none shuts their door.
@@ -114,12 +117,13 @@ impl Settings {
         Self {
             listen,
             location,
-            master_key: Arc::new(master_key),
+            master_keys: Arc::new(KeyRing::of(master_key)),
             public_base_urls: Vec::new(),
             sandbox: true,
             sandbox_host_delay: Duration::ZERO,
             acquirer_timeout: Duration::from_secs(20),
             allow_private_callbacks: true,
+            test_cards_only: true,
             jobs_at_once: 1024,
             callbacks_at_once: 4096,
             admin_token: Some(DEV_ADMIN_TOKEN.to_owned()),
@@ -150,8 +154,8 @@ impl Written {
         if location.is_none() {
             note("database: use sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned());
         }
-        let master_key = self.master_key();
-        if let Err(problem) = &master_key {
+        let master_keys = self.master_keys();
+        if let Err(problem) = &master_keys {
             note(problem.clone());
         }
         if !(1..=ACQUIRER_TIMEOUT_MAX_MS).contains(&self.acquirer_timeout_ms) {
@@ -174,20 +178,21 @@ impl Written {
                 note(format!("public_base_urls: {url:?} is not https://HOST or http://HOST"));
             }
         }
-        let (Ok(listen), Some(location), Ok(master_key), true) =
-            (listen, location, master_key, problems.is_empty())
+        let (Ok(listen), Some(location), Ok(master_keys), true) =
+            (listen, location, master_keys, problems.is_empty())
         else {
             return Err(SettingsError(problems));
         };
         Ok(Settings {
             listen,
             location,
-            master_key: Arc::new(master_key),
+            master_keys: Arc::new(master_keys),
             public_base_urls: self.public_base_urls,
             sandbox: self.sandbox,
             sandbox_host_delay: Duration::from_millis(self.sandbox_host_delay_ms),
             acquirer_timeout: Duration::from_millis(self.acquirer_timeout_ms),
             allow_private_callbacks: self.allow_private_callbacks,
+            test_cards_only: self.test_cards_only,
             jobs_at_once: self.jobs_at_once,
             callbacks_at_once: self.callbacks_at_once,
             admin_token: Some(self.admin_token).filter(|token| !token.is_empty()),
@@ -195,7 +200,7 @@ impl Written {
         })
     }
 
-    fn master_key(&self) -> Result<SealingKey, String> {
+    fn master_keys(&self) -> Result<KeyRing, String> {
         let text = if self.master_key.is_empty() && !self.master_key_file.is_empty() {
             std::fs::read_to_string(&self.master_key_file)
                 .map_err(|error| format!("master_key_file: {}: {error}", self.master_key_file))?
@@ -211,8 +216,10 @@ impl Written {
                     .to_owned(),
             );
         }
-        SealingKey::from_hex(text.trim())
-            .map_err(|_| "master_key: use 64 hex digits (`openssl rand -hex 32`)".to_owned())
+        KeyRing::from_lines(&text).map_err(|_| {
+            "master_key: use 64 hex digits (`openssl rand -hex 32`), in a file one key in a line"
+                .to_owned()
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tillgate dev`: gateway and sandbox in seconds, nothing to configure, nothing to install.
 
-use super::StopSignal;
+use super::{StopSignal, forbid_core_dumps};
 use crate::app::{App, Start};
 use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
@@ -78,6 +78,9 @@ pub(super) struct DevArguments {
     /// How long the sandbox's acquirer host thinks before it answers, in milliseconds
     #[arg(long, default_value_t = 0)]
     host_delay_ms: u64,
+    /// Take any card number, not published test cards only. Never hold a real card to the sandbox
+    #[arg(long)]
+    any_card: bool,
     /// How much to log to standard error: error, warn, info, debug
     #[arg(long, default_value = "info")]
     log: String,
@@ -86,6 +89,7 @@ pub(super) struct DevArguments {
 pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
     telemetry::start_logs(&LogSettings { filter: arguments.log.clone(), json: false })?;
     let mut stop = StopSignal::listen()?;
+    forbid_core_dumps();
     let entropy = Entropy::system()?;
     let temporary = arguments.ephemeral.then(|| TemporaryFolder::make(&entropy)).transpose()?;
     let location = match &temporary {
@@ -97,6 +101,7 @@ pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), arguments.port);
     let mut settings = Settings::for_dev(listen, location, master_key);
     settings.sandbox_host_delay = std::time::Duration::from_millis(arguments.host_delay_ms);
+    settings.test_cards_only = !arguments.any_card;
     let start = Start {
         clock: Clock::sandbox(),
         entropy: entropy.clone(),

@@ -142,3 +142,10 @@ impl StopSignal {
         }
     }
 }
+
+/// A dump of this process's memory would hold keys, so none is written.
+fn forbid_core_dumps() {
+    if let Err(error) = rlimit::setrlimit(rlimit::Resource::CORE, 0, 0) {
+        tracing::warn!(%error, "core dumps cannot be switched off");
+    }
+}

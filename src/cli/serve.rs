@@ -1,12 +1,14 @@
 //! `tillgate serve`: the gateway for real use, configured by a file and the environment.
 
-use super::StopSignal;
+use super::{StopSignal, forbid_core_dumps};
 use crate::app::{App, Start};
 use crate::clock::{Clock, Entropy};
+use crate::gateway::Resealed;
 use crate::settings::Settings;
 use crate::telemetry;
 use clap::Args;
 use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Args)]
 pub(super) struct ServeArguments {
@@ -22,12 +24,17 @@ pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let settings = Settings::load(arguments.settings.as_deref(), arguments.db.as_deref())?;
     telemetry::start_logs(&settings.log)?;
     let mut stop = StopSignal::listen()?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    forbid_core_dumps();
     if settings.sandbox {
         tracing::warn!("the sandbox plays the acquirer: no money moves");
     } else {
         tracing::warn!("no acquirer is connected: every order will be declined (907)");
     }
     tracing::warn!("keys are kept in software: this is neither a PCI PIN nor a P2PE environment");
+    if !settings.test_cards_only {
+        tracing::warn!("real cards are taken, by the operator's word");
+    }
     let start = Start {
         clock: Clock::system(),
         entropy: Entropy::system()?,
@@ -37,8 +44,43 @@ pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     };
     let app = App::start(settings, start).await?;
     tracing::info!(address = %app.address(), "ready");
-    stop.received().await;
+    reseal(&app).await;
+    loop {
+        tokio::select! {
+            () = stop.received() => break,
+            _ = hangup.recv() => take_master_keys(&app, &arguments).await,
+        }
+    }
     tracing::info!("stopping: finishing what is under way");
     app.stop().await;
     Ok(())
+}
+
+/// SIGHUP: the file of the master keys may have another first line.
+async fn take_master_keys(app: &App, arguments: &ServeArguments) {
+    match Settings::load(arguments.settings.as_deref(), arguments.db.as_deref()) {
+        Ok(settings) => {
+            app.gateway().take_master_keys(&settings.master_keys);
+            tracing::info!(keys = ?settings.master_keys, "the master keys were read again");
+            reseal(app).await;
+        }
+        Err(error) => tracing::error!(%error, "the master keys stay as they are"),
+    }
+}
+
+async fn reseal(app: &App) {
+    match app.gateway().reseal().await {
+        Ok(Resealed { resealed: 0, unreadable: 0 }) => {
+            tracing::info!("everything is sealed under the present master key");
+        }
+        Ok(Resealed { resealed, unreadable: 0 }) => {
+            tracing::info!(resealed, "everything is sealed anew under the present master key");
+        }
+        Ok(Resealed { resealed, unreadable }) => tracing::error!(
+            resealed,
+            unreadable,
+            "some keys were sealed under a master key that is missing; add it below the others"
+        ),
+        Err(failure) => tracing::warn!(%failure, "not everything is sealed anew; repeat SIGHUP"),
+    }
 }

@@ -10,7 +10,7 @@
 //!   virtual reader;
 //! - keys of readers and PIN pads: [`block_key`], [`dukpt`], [`key_block`], [`key_components`],
 //!   [`pin_block`], [`pin_zone`];
-//! - what the gateway keeps sealed at rest: [`seal`];
+//! - what the gateway keeps sealed at rest: [`seal`], [`key_ring`];
 //! - the proof that none of it lies about: [`scan`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
@@ -29,6 +29,7 @@ pub mod key;
 pub mod key_block;
 pub mod key_components;
 mod key_header;
+pub mod key_ring;
 mod mac;
 pub mod nonce;
 pub mod oauth;

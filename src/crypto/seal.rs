@@ -18,6 +18,10 @@ const DIGEST_LEN: usize = 32;
 const FOR_KEYS: u8 = 1;
 const FOR_CARDS: u8 = 2;
 const FOR_DIGESTS: u8 = 3;
+const FOR_IDS: u8 = 4;
+
+/// What a key is known by.
+pub type KeyId = [u8; 4];
 
 /// A key that seals values at rest with AES-256-GCM. The key schedule is made once.
 pub struct SealingKey {
@@ -72,7 +76,31 @@ impl SealingKey {
     /// the context (for example `reader-key:10000462`) must be given again to open.
     #[must_use]
     pub fn seal(&self, plaintext: &[u8], context: &str, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
-        self.cipher.seal(&[VERSION], plaintext, context.as_bytes(), nonce)
+        self.seal_behind(&[VERSION], plaintext, context, nonce)
+    }
+
+    /// Seals as `prefix ‖ nonce ‖ ciphertext ‖ tag`.
+    pub(super) fn seal_behind(
+        &self,
+        prefix: &[u8],
+        plaintext: &[u8],
+        context: &str,
+        nonce: [u8; NONCE_LEN],
+    ) -> Vec<u8> {
+        self.cipher.seal(prefix, plaintext, context.as_bytes(), nonce)
+    }
+
+    /// By which the key is known beside what it sealed. It tells nothing about the key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        let [a, b, c, d, ..] = hmac_sha256(self.key.expose(), &[&[FOR_IDS]]);
+        [a, b, c, d]
+    }
+
+    /// The clear bytes, to be sealed under another key. Whoever calls this must not log them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        self.key.expose()
     }
 
     /// Opens what [`seal`](Self::seal) made for the same context.
@@ -83,6 +111,15 @@ impl SealingKey {
         let [VERSION, body @ ..] = sealed else {
             return Err(SealError::Version);
         };
+        self.open_body(body, context)
+    }
+
+    /// Opens `nonce ‖ ciphertext ‖ tag`.
+    pub(super) fn open_body(
+        &self,
+        body: &[u8],
+        context: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         self.cipher.open(body, context.as_bytes()).ok_or(SealError::Refused)
     }
 

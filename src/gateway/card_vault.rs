@@ -3,7 +3,7 @@
 //! A key seals for an hour. Once no unfinished order can need it, an hour or two later, it is
 //! destroyed, so that no page, log or backup of the database can give its cards back.
 
-use super::keys::Keys;
+use super::keys::{Keys, Sealed};
 use crate::clock::Entropy;
 use crate::crypto::seal::SealingKey;
 use crate::payment::ids::OrderId;
@@ -152,8 +152,7 @@ impl CardVault {
         }
         let id = with.store.next_card_key_id().await?;
         let fresh = Zeroizing::new(with.entropy.bytes::<32>());
-        let key_sealed =
-            with.keys.card_keys().seal(&*fresh, &key_context(id), with.entropy.bytes());
+        let key_sealed = with.keys.seal(Sealed::CardKey, &key_context(id), &*fresh, with.entropy);
         let made = StoredCardKey { id, key_sealed, created_at: now };
         with.store.add_card_key(&made).await?;
         self.remember(with, &made)
@@ -164,7 +163,7 @@ impl CardVault {
         with: Surroundings<'_>,
         stored: &StoredCardKey,
     ) -> Result<OpenKey, VaultError> {
-        let opened = with.keys.card_keys().open(&stored.key_sealed, &key_context(stored.id));
+        let opened = with.keys.open(Sealed::CardKey, &key_context(stored.id), &stored.key_sealed);
         let opened = opened.map_err(|_| VaultError::Gone)?;
         let bytes: [u8; 32] = opened.as_slice().try_into().map_err(|_| VaultError::Gone)?;
         let key = OpenKey {
@@ -191,6 +190,7 @@ fn context(order: OrderId) -> String {
     format!("card of order {order}")
 }
 
-fn key_context(id: i64) -> String {
+/// Which card key it is.
+pub(super) fn key_context(id: i64) -> String {
     format!("card key {id}")
 }

@@ -1,39 +1,145 @@
-//! The gateway's own keys, all derived from the one master key of the settings.
+//! The gateway's own keys. Those that seal come from the master keys of the settings; those that
+//! must outlive a master key lie in the database, sealed under it.
 
 use crate::clock::Entropy;
+use crate::crypto::key_ring::KeyRing;
 use crate::crypto::reader_keys::BaseKey;
 use crate::crypto::seal::{SealError, SealingKey};
 use crate::payment::card::Pan;
 use crate::payment::ids::{KeySetId, MerchantId};
 use crate::payment::key_set::Cipher;
+use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
-/// One key for each purpose, so that nothing sealed for one opens under another.
+/// What lies sealed in the database, each kind under a ring of its own, so that nothing sealed for
+/// one purpose opens under another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sealed {
+    ControlKey,
+    BaseKey,
+    CardKey,
+    /// The gateway's own keys, see [`OwnKeys`].
+    RingKey,
+    /// A custodian's component of a base key.
+    Component,
+}
+
+/// One key for each purpose. It can be replaced while requests are under way.
 pub struct Keys {
-    controls: SealingKey,
-    bases: SealingKey,
-    vault: SealingKey,
-    hashes: SealingKey,
-    digests: SealingKey,
+    rings: RwLock<Arc<Rings>>,
+    own: RwLock<Arc<OwnKeys>>,
+}
+
+/// The sealing rings, all derived from the master keys.
+struct Rings {
+    controls: KeyRing,
+    bases: KeyRing,
+    vault: KeyRing,
+    own: KeyRing,
+    components: KeyRing,
+}
+
+/// Keys whose results are stored and compared, and which therefore stay when the master key goes.
+pub(super) struct OwnKeys {
+    /// Card hashes: the present key, and those before it, newest first.
+    pub(super) hashes: Vec<SealingKey>,
+    pub(super) digests: SealingKey,
+}
+
+impl Rings {
+    fn derive(masters: &KeyRing) -> Self {
+        Self {
+            controls: masters.derive("control keys"),
+            bases: masters.derive("base keys"),
+            vault: masters.derive("card keys"),
+            own: masters.derive("ring keys"),
+            components: masters.derive("key components"),
+        }
+    }
+
+    fn of(&self, kind: Sealed) -> &KeyRing {
+        match kind {
+            Sealed::ControlKey => &self.controls,
+            Sealed::BaseKey => &self.bases,
+            Sealed::CardKey => &self.vault,
+            Sealed::RingKey => &self.own,
+            Sealed::Component => &self.components,
+        }
+    }
+}
+
+impl OwnKeys {
+    /// The first keys of a database: they come from the master key that it began with.
+    pub(super) fn first(master: &SealingKey) -> Self {
+        let hashes = vec![master.derive("card hash")];
+        Self { hashes, digests: master.derive("request digest") }
+    }
 }
 
 impl Keys {
-    /// Derives the keys from the master key.
+    /// Derives the keys from the master keys.
     #[must_use]
-    pub fn derive(master: &SealingKey) -> Self {
+    pub fn derive(masters: &KeyRing) -> Self {
         Self {
-            controls: master.derive("control keys"),
-            bases: master.derive("base keys"),
-            vault: master.derive("card keys"),
-            hashes: master.derive("card hash"),
-            digests: master.derive("request digest"),
+            own: RwLock::new(Arc::new(OwnKeys::first(masters.present()))),
+            rings: RwLock::new(Arc::new(Rings::derive(masters))),
         }
+    }
+
+    /// Takes other master keys from now on. What the present one has not sealed is sealed again
+    /// by [`Gateway::reseal`](super::Gateway::reseal).
+    pub(super) fn take_masters(&self, masters: &KeyRing) {
+        let mut rings = self.rings.write().unwrap_or_else(PoisonError::into_inner);
+        *rings = Arc::new(Rings::derive(masters));
+    }
+
+    /// The first of the gateway's own keys, for hashes or for digests.
+    pub(super) fn first_own_key(&self, for_hashes: bool) -> Zeroizing<[u8; 32]> {
+        let own = self.own();
+        let hashes = own.hashes.last().filter(|_| for_hashes);
+        Zeroizing::new(*hashes.unwrap_or(&own.digests).expose())
+    }
+
+    pub(super) fn take_own(&self, own: OwnKeys) {
+        *self.own.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(own);
+    }
+
+    fn rings(&self) -> Arc<Rings> {
+        Arc::clone(&self.rings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn own(&self) -> Arc<OwnKeys> {
+        Arc::clone(&self.own.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Seals a secret for the database. The context says whose it is, and must be given again.
+    #[must_use]
+    pub fn seal(&self, kind: Sealed, context: &str, clear: &[u8], entropy: &Entropy) -> Vec<u8> {
+        self.rings().of(kind).seal(clear, context, entropy.bytes())
+    }
+
+    /// Opens what [`seal`](Self::seal) made for the same context.
+    ///
+    /// # Errors
+    /// When it was sealed under another master key or is damaged.
+    pub fn open(
+        &self,
+        kind: Sealed,
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.rings().of(kind).open(sealed, context)
+    }
+
+    /// Whether it is sealed under the present master key.
+    pub(super) fn is_present(&self, kind: Sealed, sealed: &[u8]) -> bool {
+        self.rings().of(kind).is_present(sealed)
     }
 
     /// Seals a merchant's control key for the registry.
     #[must_use]
     pub fn seal_control_key(&self, of: MerchantId, key: &str, entropy: &Entropy) -> Vec<u8> {
-        self.controls.seal(key.as_bytes(), &format!("merchant {of}"), entropy.bytes())
+        self.seal(Sealed::ControlKey, &merchant_context(of), key.as_bytes(), entropy)
     }
 
     /// Opens a merchant's control key.
@@ -45,7 +151,7 @@ impl Keys {
         of: MerchantId,
         sealed: &[u8],
     ) -> Result<Zeroizing<String>, SealError> {
-        let opened = self.controls.open(sealed, &format!("merchant {of}"))?;
+        let opened = self.open(Sealed::ControlKey, &merchant_context(of), sealed)?;
         let text = std::str::from_utf8(&opened).map_err(|_| SealError::Content)?;
         Ok(Zeroizing::new(text.to_owned()))
     }
@@ -53,7 +159,7 @@ impl Keys {
     /// Seals a key set's base key for the registry.
     #[must_use]
     pub fn seal_base_key(&self, of: KeySetId, key: &[u8], entropy: &Entropy) -> Vec<u8> {
-        self.bases.seal(key, &format!("key set {of}"), entropy.bytes())
+        self.seal(Sealed::BaseKey, &key_set_context(of), key, entropy)
     }
 
     /// Opens a key set's base key.
@@ -66,24 +172,36 @@ impl Keys {
         cipher: Cipher,
         sealed: &[u8],
     ) -> Result<BaseKey, SealError> {
-        let opened = self.bases.open(sealed, &format!("key set {of}"))?;
+        let opened = self.open(Sealed::BaseKey, &key_set_context(of), sealed)?;
         BaseKey::from_slice(cipher, &opened).ok_or(SealError::Content)
-    }
-
-    /// The key under which the short-lived card keys lie in the database.
-    pub(super) fn card_keys(&self) -> &SealingKey {
-        &self.vault
     }
 
     /// The keyed hash by which equal cards are recognised; 40 lower-case hex digits.
     #[must_use]
     pub fn card_hash(&self, pan: &Pan) -> String {
-        self.hashes.card_hash(pan)
+        let own = self.own();
+        own.hashes.first().map(|key| key.card_hash(pan)).unwrap_or_default()
+    }
+
+    /// The card's hashes under the keys that were replaced, for as long as anybody counts by them.
+    #[must_use]
+    pub fn earlier_card_hashes(&self, pan: &Pan) -> Vec<String> {
+        self.own().hashes.iter().skip(1).map(|key| key.card_hash(pan)).collect()
     }
 
     /// A keyed digest over the fields of a request; 32 lower-case hex digits.
     #[must_use]
     pub fn request_digest<'a>(&self, fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-        self.digests.digest(fields.flat_map(|(name, value)| [name, value]))
+        self.own().digests.digest(fields.flat_map(|(name, value)| [name, value]))
     }
+}
+
+/// Whose control key it is.
+pub(super) fn merchant_context(of: MerchantId) -> String {
+    format!("merchant {of}")
+}
+
+/// Whose base key it is.
+pub(super) fn key_set_context(of: KeySetId) -> String {
+    format!("key set {of}")
 }

@@ -21,6 +21,7 @@ mod present;
 mod receiver;
 mod registry;
 mod report;
+mod rotate;
 mod step;
 mod submit;
 mod sweep;
@@ -42,6 +43,7 @@ pub use operator::SettledDay;
 pub use receiver::Receiver;
 pub use registry::Merchant;
 pub use report::{Line, Report, ReportIntent, Wanted};
+pub use rotate::Resealed;
 pub use step::Work;
 pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL};
 pub use sweep::Swept;
@@ -81,6 +83,9 @@ pub struct Parts {
     pub acquirer_timeout: Duration,
     /// How PIN blocks go to the acquirer; without it, none does.
     pub pin_zone: Option<Arc<PinZone>>,
+    /// Whether cards that are no published test cards are refused: keys in software are no place
+    /// for real ones.
+    pub test_cards_only: bool,
 }
 
 /// The payment core behind all doors.

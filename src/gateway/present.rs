@@ -24,6 +24,8 @@ pub(super) struct Presented {
     /// The highest counter that the message uses up.
     pub(super) counter: i64,
     pub(super) facts: CardFacts,
+    /// The card's hashes under keys that were replaced.
+    pub(super) earlier_hashes: Vec<String>,
     /// The opened message, to be sealed to the order.
     pub(super) clear: Zeroizing<Vec<u8>>,
 }
@@ -52,6 +54,14 @@ impl Gateway {
         if card.pin.is_some() {
             return Err(refuse_card(CardDataError::BadPin));
         }
+        if self.parts.test_cards_only && !card.pan.is_test_card() {
+            let cause = format!(
+                "{} is the front of no test card; real ones are for `test_cards_only = false`, or \
+                 `tillgate dev --any-card`",
+                card.pan.first_six()
+            );
+            return Err(Failure::refused(Refusal::CardNumberInvalid, cause));
+        }
         check_inside(&card, message.entry_mode, intent.amount, now).map_err(refuse_inside)?;
         let facts = CardFacts {
             bin: card.pan.first_six().to_owned(),
@@ -69,7 +79,8 @@ impl Gateway {
             let pin = ReaderPin { sealed, key: &key, allowed, serial, amount, pan };
             clear = with_pin(&clear, &self.take_pin(pin)?);
         }
-        Ok(Presented { reader, counter, facts, clear })
+        let earlier_hashes = self.parts.keys.earlier_card_hashes(&card.pan);
+        Ok(Presented { reader, counter, facts, earlier_hashes, clear })
     }
 
     /// The PIN for the acquirer, under the key of their zone.

@@ -206,7 +206,7 @@ impl Gateway {
             version: 0,
         };
         let endpoint = &intent.endpoint;
-        let used = self.used_before(endpoint, &order, now).await?;
+        let used = self.used_before(endpoint, &order, &presented.earlier_hashes, now).await?;
         let filtered = filter::judge(endpoint, &order, &used);
         let change = transition::open(order, filtered, now);
         let order = &change.order;

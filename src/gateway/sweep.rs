@@ -21,6 +21,8 @@ impl Gateway {
     /// As [`Gateway::sweep`].
     pub async fn sweep_in_turn(&self) -> Result<Option<Swept>, Failure> {
         let now = self.clock().now();
+        // Another instance may have replaced a key.
+        self.load_own_keys().await?;
         // What lies in this process's memory nobody else forgets.
         self.nonces.forget_before(bucket_of(now - REMEMBERED));
         match self.store().take_turn("sweep", now / MINUTE).await? {

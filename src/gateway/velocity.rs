@@ -4,7 +4,7 @@ use super::{Failure, Gateway};
 use crate::payment::Millis;
 use crate::payment::card::CardFacts;
 use crate::payment::ids::ReaderId;
-use crate::payment::limits::{SUM_MAX, Subject, Used};
+use crate::payment::limits::{Per, SUM_MAX, Subject, Used};
 use crate::payment::merchant::Endpoint;
 use crate::payment::order::Order;
 use crate::store::Usage;
@@ -85,12 +85,21 @@ impl Gateway {
         &self,
         endpoint: &Endpoint,
         order: &Order,
+        earlier_hashes: &[String],
         now: Millis,
     ) -> Result<Vec<Used>, Failure> {
         let mut used = Vec::with_capacity(endpoint.limits.velocity.len());
         for rule in &endpoint.limits.velocity {
+            let since = now - rule.within;
             let subject = rule.per.subject(&order.card, order.reader);
-            used.push(self.store().used(endpoint.id, &subject, now - rule.within).await?);
+            let mut sum = self.store().used(endpoint.id, &subject, since).await?;
+            // The card's names from before the key of its hash was replaced.
+            let earlier = earlier_hashes.iter().filter(|_| rule.per == Per::Card);
+            for name in earlier {
+                let subject = Subject { name: name.clone(), ..subject.clone() };
+                sum = sum + self.store().used(endpoint.id, &subject, since).await?;
+            }
+            used.push(sum);
         }
         Ok(used)
     }

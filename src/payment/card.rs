@@ -45,6 +45,13 @@ impl Pan {
         &self.0[self.0.len() - 4..]
     }
 
+    /// Whether the number is of a range that schemes and gateways give out for tests, so that no
+    /// cardholder's real card is meant.
+    #[must_use]
+    pub fn is_test_card(&self) -> bool {
+        TEST_BINS.binary_search(&self.first_six()).is_ok()
+    }
+
     /// The scheme whose number range this is.
     #[must_use]
     pub fn brand(&self) -> Brand {
@@ -57,6 +64,14 @@ impl fmt::Debug for Pan {
         f.write_str("Pan(..)")
     }
 }
+
+/// First six digits of published test cards, in order.
+const TEST_BINS: [&str; 32] = [
+    "220000", "220138", "222100", "222300", "353011", "356600", "360000", "371449", "378282",
+    "378734", "400000", "400005", "401200", "401288", "411111", "422222", "424242", "444433",
+    "444455", "510510", "520082", "520306", "555555", "601100", "601111", "620000", "622200",
+    "630400", "675964", "676770", "676800", "999999",
+];
 
 fn passes_luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
@@ -263,6 +278,13 @@ mod tests {
         let pan = Pan::parse("4444555566661111").unwrap();
         assert_eq!(format!("{pan:?}"), "Pan(..)");
         assert_eq!((pan.first_six(), pan.last_four()), ("444455", "1111"));
+    }
+
+    #[test]
+    fn test_cards_are_told_from_others() {
+        assert!(TEST_BINS.is_sorted());
+        assert!(Pan::parse("4444555566661111").unwrap().is_test_card());
+        assert!(!Pan::parse("4895370000000007").unwrap().is_test_card());
     }
 
     #[test]

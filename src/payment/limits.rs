@@ -5,6 +5,7 @@ use super::ids::ReaderId;
 use super::money::Currency;
 use super::{DAY, Millis, SECOND};
 use serde::{Deserialize, Serialize};
+use std::ops::Add;
 
 /// The longest time over which orders are counted.
 pub const WITHIN_MAX: Millis = 31 * DAY;
@@ -88,6 +89,17 @@ pub struct Subject {
 pub struct Used {
     pub count: i64,
     pub sum_minor: i64,
+}
+
+impl Add for Used {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            sum_minor: self.sum_minor.saturating_add(other.sum_minor),
+        }
+    }
 }
 
 /// What is wrong with a set of limits: where, and what would be right.

@@ -22,6 +22,7 @@ mod documents;
 mod effort;
 mod fuzz;
 mod http;
+mod keys;
 mod lanes;
 mod licences;
 mod limits;

@@ -20,7 +20,7 @@ use tillgate::crypto::oauth_header::Header;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::crypto::sign::{amend_control, status_control};
 use tillgate::gateway::{Delivery, Gateway, Work};
-use tillgate::payment::ids::OrderId;
+use tillgate::payment::ids::{EndpointId, OrderId};
 use tillgate::payment::ledger::Movement;
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::{HOUR, Millis, SECOND};
@@ -253,6 +253,13 @@ impl World {
     }
 
     /// Holds this amount, and answers the order's id; not yet authorised.
+    /// The status of the order of this name.
+    pub async fn status_of(&self, client_orderid: &str) -> String {
+        let endpoint = EndpointId(1111);
+        let order = self.app.store().order_by_name(endpoint, client_orderid).await.unwrap();
+        order.unwrap().status.name().to_owned()
+    }
+
     pub async fn hold(&self, client_orderid: &str, amount: &str) -> String {
         let form = self.sale_form(client_orderid, amount).await;
         self.post_signed("/mapi/v1/preauth/1111", &form).await.order()

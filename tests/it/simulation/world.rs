@@ -15,6 +15,7 @@ use crate::dice::Dice;
 use std::sync::Arc;
 use tillgate::acquirer::Acquirer;
 use tillgate::clock::Entropy;
+use tillgate::crypto::key_ring::KeyRing;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::doors::mapi;
 use tillgate::gateway::{Egress, Gateway, Keys, Parts};
@@ -232,13 +233,14 @@ impl World {
         let parts = Parts {
             store,
             acquirer,
-            keys: Keys::derive(&SealingKey::from_bytes([9; 32])),
+            keys: Keys::derive(&KeyRing::of(SealingKey::from_bytes([9; 32]))),
             clock: self.time.clock.clone(),
             entropy: self.entropy.clone(),
             egress,
             callback_wording: mapi::callback::word,
             acquirer_timeout: TIMEOUT,
             pin_zone: None,
+            test_cards_only: true,
         };
         let gateway = Arc::new(Gateway::new(parts));
         if self.lives == 1 {

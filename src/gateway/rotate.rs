@@ -1,0 +1,145 @@
+//! Replacing the gateway's own keys while it serves: nothing is refused meanwhile, since the old key
+//! opens and counts as long as anything needs it.
+
+use super::card_vault::key_context;
+use super::keys::{OwnKeys, Sealed, key_set_context, merchant_context};
+use super::{Failure, Gateway};
+use crate::crypto::key_ring::KeyRing;
+use crate::crypto::seal::SealingKey;
+use crate::payment::ids::{KeySetId, MerchantId};
+use crate::store::{RingKey, SecretPlace, StoredSecret};
+use zeroize::Zeroizing;
+
+/// The purposes of the gateway's own keys, as they are stored.
+const CARD_HASH: &str = "card hash";
+const REQUEST_DIGEST: &str = "request digest";
+
+/// What a change of the master key came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Resealed {
+    /// Secrets that the present master key seals now.
+    pub resealed: u64,
+    /// Secrets that no master key of the ring opens.
+    pub unreadable: u64,
+}
+
+impl Gateway {
+    /// Reads the gateway's own keys, and makes them in a database that has none. Other instances
+    /// learn of a new one within a minute.
+    ///
+    /// # Errors
+    /// When the database is away, or its keys were sealed under a master key that is not there.
+    pub async fn load_own_keys(&self) -> Result<(), Failure> {
+        let mut stored = self.store().ring_keys().await?;
+        for purpose in [CARD_HASH, REQUEST_DIGEST] {
+            if !stored.iter().any(|key| key.purpose == purpose) {
+                let first = self.parts.keys.first_own_key(purpose == CARD_HASH);
+                self.add_ring_key(purpose, 0, &first).await?;
+            }
+        }
+        stored = self.store().ring_keys().await?;
+        let hashes = self.open_ring_keys(&stored, CARD_HASH)?;
+        let digests = self.open_ring_keys(&stored, REQUEST_DIGEST)?.into_iter().next();
+        let digests = digests.ok_or_else(|| Failure::Internal("no digest key".to_owned()))?;
+        self.parts.keys.take_own(OwnKeys { hashes, digests });
+        Ok(())
+    }
+
+    /// Hashes cards under a new key from now on. What was counted under the old one still counts.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn rotate_card_hash_key(&self) -> Result<(), Failure> {
+        let stored = self.store().ring_keys().await?;
+        let present = stored.iter().find(|key| key.purpose == CARD_HASH);
+        let number = present.map_or(0, |key| key.number + 1);
+        let fresh = Zeroizing::new(self.parts.entropy.bytes::<32>());
+        self.add_ring_key(CARD_HASH, number, &fresh).await?;
+        self.load_own_keys().await
+    }
+
+    /// Takes other master keys: the first one seals from now on, the others still open. Follow it
+    /// with [`Gateway::reseal`].
+    pub fn take_master_keys(&self, masters: &KeyRing) {
+        self.parts.keys.take_masters(masters);
+        self.forget_registry();
+    }
+
+    /// Seals under the present master key whatever another one has sealed. Safe to repeat, and on
+    /// every instance.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written; the next run goes on.
+    pub async fn reseal(&self) -> Result<Resealed, Failure> {
+        let mut done = Resealed::default();
+        for place in SecretPlace::ALL {
+            for secret in self.store().secrets(place).await? {
+                let (kind, context) = whose(&secret);
+                if self.parts.keys.is_present(kind, &secret.sealed) {
+                    continue;
+                }
+                let Ok(clear) = self.parts.keys.open(kind, &context, &secret.sealed) else {
+                    done.unreadable += 1;
+                    continue;
+                };
+                let sealed = self.parts.keys.seal(kind, &context, &clear, &self.parts.entropy);
+                done.resealed += u64::from(self.store().replace_secret(&secret, &sealed).await?);
+            }
+        }
+        Ok(done)
+    }
+
+    async fn add_ring_key(
+        &self,
+        purpose: &str,
+        number: i64,
+        key: &[u8; 32],
+    ) -> Result<(), Failure> {
+        let context = ring_key_context(purpose, number);
+        let key_sealed = self.parts.keys.seal(Sealed::RingKey, &context, key, &self.parts.entropy);
+        let key = RingKey { purpose: purpose.to_owned(), number, key_sealed };
+        Ok(self.store().add_ring_key(&key, self.clock().now()).await?)
+    }
+
+    fn open_ring_keys(
+        &self,
+        stored: &[RingKey],
+        purpose: &str,
+    ) -> Result<Vec<SealingKey>, Failure> {
+        let of_purpose = stored.iter().filter(|key| key.purpose == purpose);
+        of_purpose
+            .map(|key| {
+                let context = ring_key_context(purpose, key.number);
+                let opened = self.parts.keys.open(Sealed::RingKey, &context, &key.key_sealed);
+                let opened = opened
+                    .ok()
+                    .and_then(|bytes| bytes.first_chunk().filter(|_| bytes.len() == 32).copied());
+                let why = || Failure::Internal(format!("no master key opens the {context}"));
+                opened.map(SealingKey::from_bytes).ok_or_else(why)
+            })
+            .collect()
+    }
+}
+
+/// Under which ring a secret lies, and what it was bound to.
+fn whose(secret: &StoredSecret) -> (Sealed, String) {
+    let number = secret.number;
+    match secret.place {
+        SecretPlace::ControlKeys | SecretPlace::OldControlKeys => {
+            (Sealed::ControlKey, merchant_context(MerchantId(number)))
+        }
+        SecretPlace::BaseKeys => (Sealed::BaseKey, key_set_context(KeySetId(number))),
+        SecretPlace::CardKeys => (Sealed::CardKey, key_context(number)),
+        SecretPlace::RingKeys => (Sealed::RingKey, ring_key_context(&secret.name, number)),
+        SecretPlace::Components => (Sealed::Component, component_context(number, &secret.name)),
+    }
+}
+
+fn ring_key_context(purpose: &str, number: i64) -> String {
+    format!("{purpose} key {number}")
+}
+
+/// Whose component of which ceremony it is.
+pub(super) fn component_context(ceremony: i64, operator: &str) -> String {
+    format!("component of {operator} in ceremony {ceremony}")
+}
