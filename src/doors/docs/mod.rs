@@ -38,6 +38,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         mapi::transaction_report,
         sandbox::swipe,
         sandbox::complete,
+        sandbox::scripts,
         sandbox::callbacks,
         sandbox::clock,
         sandbox::move_clock,
