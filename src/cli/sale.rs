@@ -42,16 +42,16 @@ pub(super) struct SaleArguments {
 }
 
 pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
-    let base_url = arguments.merchant.url.clone();
     let merchant = arguments.merchant.client().await?;
     let client_orderid =
         arguments.order.clone().unwrap_or_else(|| format!("cli-{}", merchant.entropy.uuid()));
-    let swiped = read_card(&merchant, &base_url, &arguments).await?;
+    let (reader, amount) = (arguments.reader.as_str(), arguments.amount.as_str());
+    let swiped = read_card(&merchant, reader, amount, &arguments.card).await?;
 
     let mut form = vec![
         ("currency", arguments.card.currency.as_str()),
         ("client_orderid", client_orderid.as_str()),
-        ("amount", arguments.amount.as_str()),
+        ("amount", amount),
         ("encrypted-data", swiped.encrypted_data.as_str()),
         ("encrypted-type", swiped.encrypted_type.as_str()),
         ("phone-id", "00000000-0000-0000-0000-000000000001"),
@@ -75,8 +75,8 @@ pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
 
     let mut answer = poll(&merchant, &client_orderid, order).await?;
     if answer.get("order-stage").is_some_and(|stage| stage == VALIDATING) {
-        let paid = (arguments.amount.as_str(), arguments.card.currency.as_str());
-        complete(&merchant, &arguments.reader, paid, order, &answer).await?;
+        let paid = (amount, arguments.card.currency.as_str());
+        complete(&merchant, reader, paid, order, &answer).await?;
         answer = poll(&merchant, &client_orderid, order).await?;
     }
     let status = answer.get("status").map_or("?", String::as_str);
@@ -93,11 +93,11 @@ pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
 /// The card meets the reader. A reader that gives nothing ends the sale before it begins.
 async fn read_card(
     merchant: &MerchantClient,
-    base_url: &str,
-    arguments: &SaleArguments,
+    reader: &str,
+    amount: &str,
+    card: &CardArguments,
 ) -> anyhow::Result<Swiped> {
-    let SaleArguments { reader, amount, card, .. } = arguments;
-    match hold_card(&merchant.http, base_url, reader, amount, card).await? {
+    match hold_card(&merchant.http, &merchant.base_url, reader, amount, card).await? {
         Given::Message(swiped) => {
             say(&format!("1. card read       reader {reader}, KSN {}", swiped.ksn))?;
             if let Some(event) = &swiped.event {

@@ -141,7 +141,7 @@ pub(super) enum SwipeFault {
 }
 
 impl Sandbox {
-    async fn hold_card(
+    pub(super) async fn hold_card(
         &self,
         reader: &Reader,
         request: &SwipeRequest,

@@ -47,8 +47,11 @@ impl Event {
         Self::of_phone("packet-damaged", 103, "a packet of the reader has a wrong check sum");
     pub(super) const STRIPE_UNREADABLE: Self =
         Self::of_phone("stripe-unreadable", 104, "the stripe cannot be read; swipe again");
-    pub(super) const CHIP_UNREADABLE: Self =
-        Self::of_reader("chip-unreadable", (105, 18, 37), "the chip cannot be read; swipe the card");
+    pub(super) const CHIP_UNREADABLE: Self = Self::of_reader(
+        "chip-unreadable",
+        (105, 18, 37),
+        "the chip cannot be read; swipe the card",
+    );
     pub(super) const CARD_BLOCKED: Self =
         Self::of_reader("card-blocked", (106, 17, 42), "the card is blocked");
     pub(super) const CARD_REMOVED: Self =

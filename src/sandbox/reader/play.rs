@@ -59,6 +59,7 @@ pub fn play(script: &Script, scene: Scene<'_>) -> Result<Played, ReaderFault> {
     let mut swipe = read(script.deed, scene)?;
     let bytes = hex::decode(&swipe.encrypted_data).unwrap_or_default();
     swipe.encrypted_data = spoil_message(script.deed, scene, &swipe.encrypted_data, bytes);
+    swipe.ksn = swipe.ksn.with_counter(scene.reader.cipher, scene.counter).unwrap_or(swipe.ksn);
     Ok(Played { swipe: Some(swipe), event })
 }
 

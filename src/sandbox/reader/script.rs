@@ -196,8 +196,12 @@ pub const SCRIPTS: &[Script] = &[
     fails("not-configured", "The reader never got its configuration.", Count::Unused)
         .with(Event::NOT_CONFIGURED),
     fails("key-missing", "Nobody has injected a key.", Count::Unused).with(Event::KEY_MISSING),
-    fails("invalid-command", "The app sends a command that the reader does not know.", Count::Unused)
-        .with(Event::INVALID_COMMAND),
+    fails(
+        "invalid-command",
+        "The app sends a command that the reader does not know.",
+        Count::Unused,
+    )
+    .with(Event::INVALID_COMMAND),
     wrong("clock-wrong", "The chip signs a date of five years ago.", 32, Deed::OldClock)
         .by(Ways::Chip),
     wrong("wrong-amount-inside", "The chip signs one minor unit more.", 32, Deed::OtherAmount)
@@ -333,9 +337,9 @@ mod tests {
 
     #[test]
     fn the_codes_of_the_sdk_are_kept() {
-        let code = |name, kind| Script::find(name).and_then(|script| {
-            script.event().map(|event| event.code(kind))
-        });
+        let code = |name, kind| {
+            Script::find(name).and_then(|script| script.event().map(|event| event.code(kind)))
+        };
         assert_eq!(code("user-cancelled", ReaderKind::Miura), Some(1065));
         assert_eq!(code("user-cancelled", ReaderKind::Spire), Some(2015));
         assert_eq!(code("timed-out", ReaderKind::Miura), Some(1066));
