@@ -16,6 +16,8 @@ const GO_ONLINE: [u32; 27] = [
     0x9A, 0x9C, 0x9F02, 0x9F06, 0x9F10, 0x9F1A, 0x9F26, 0x9F27, 0x9F33, 0x9F34, 0x9F35, 0x9F36,
     0x9F37, 0x9F39,
 ];
+/// ISO 3166.
+const GERMANY: u16 = 276;
 /// What a chip says last, and the reader's serial.
 const COMPLETE: [u32; 9] = [0x9F1E, 0x8A, 0x95, 0x9B, 0x9F10, 0x9F26, 0x9F27, 0x9F36, 0x9F5B];
 
@@ -162,9 +164,7 @@ fn names(tags: &[u32]) -> Vec<String> {
 
 /// Most currencies have the number of their country. The euro's has none.
 fn country_of(endpoint: &Endpoint) -> String {
-    let number = match endpoint.currency.alpha() {
-        "EUR" => 276,
-        _ => endpoint.currency.numeric(),
-    };
+    let currency = endpoint.currency;
+    let number = if currency.alpha() == "EUR" { GERMANY } else { currency.numeric() };
     format!("{number:04}")
 }

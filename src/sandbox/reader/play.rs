@@ -25,7 +25,6 @@ const PUBLIC_KEY: [u8; 16] = [
 const CLOCK_OFF: Millis = 5 * 365 * DAY;
 const UNKNOWN_SERIAL: &str = "99999999";
 const LONG_AGO: &str = "2001";
-const OTHER_MASK: &[u8] = b"999999******0000";
 
 /// A reading about to be played.
 #[derive(Clone, Copy)]
@@ -150,10 +149,7 @@ fn other_card<'a>(
 
 /// What the chip signs.
 fn other_amount(deed: Deed, amount: Amount) -> Amount {
-    let currency = match amount.currency().alpha() {
-        "EUR" => "USD",
-        _ => "EUR",
-    };
+    let currency = if amount.currency().alpha() == "EUR" { "USD" } else { "EUR" };
     let other = match deed {
         Deed::OtherAmount => Amount::from_minor(amount.minor() + 1, amount.currency()),
         Deed::OtherCurrency => Currency::from_alpha(currency)
@@ -171,7 +167,7 @@ fn spoil_message(deed: Deed, scene: Scene<'_>, text: &str, mut bytes: Vec<u8>) -
         }
         match deed {
             Deed::Garble => spoil::garble(&mut bytes, &message),
-            Deed::OtherMask => spoil::replace(&mut bytes, &mask(scene.card.pan), OTHER_MASK),
+            Deed::OtherMask => spoil::other_mask(&mut bytes, &mask(scene.card.pan)),
             _ => {}
         }
     }

@@ -38,6 +38,16 @@ pub(super) fn garble(bytes: &mut [u8], message: &ReaderMessage) {
     }
 }
 
+/// Turns a masked number into that of another card.
+pub(super) fn other_mask(bytes: &mut [u8], masked: &[u8]) {
+    let other = |byte: &u8| match byte {
+        b'9' => b'0',
+        b'0'..=b'8' => byte + 1,
+        _ => *byte,
+    };
+    replace(bytes, masked, &masked.iter().map(other).collect::<Vec<_>>());
+}
+
 /// The frame in which a message travels over a serial line; the check byte spans data and end mark.
 pub(super) fn framed(bytes: &[u8]) -> Vec<u8> {
     let check = bytes.iter().fold(ETX, |check, byte| check ^ byte);
