@@ -3,9 +3,9 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /rki/spire-config/{login}/{endpoint}/{serial}` | how a Spire runs its terminal kernel |
-//! | `POST /rki/spire-update/{login}/{endpoint}/{serial}` | nothing: an update's result is noted |
-//! | `POST /rki/miura-check/{login}/{endpoint}/{serial}` | whether a Miura may be used, and needs files |
-//! | `POST /rki/inpas-config/{login}/{endpoint}` | how a terminal that authorises by itself is named |
+//! | `POST /rki/spire-update/{login}/{endpoint}/{serial}` | an update's result is noted |
+//! | `POST /rki/miura-check/{login}/{endpoint}/{serial}` | whether a Miura needs files |
+//! | `POST /rki/inpas-config/{login}/{endpoint}` | how a terminal of its own mind is set up |
 //!
 //! Everything also lives under `/paynet`. Requests are forms, signed like those of the mPOS API;
 //! answers are JSON. 403 says nothing; other refusals are `{"error": …}`.
