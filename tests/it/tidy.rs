@@ -28,7 +28,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("telemetry.rs", &["settings"]),
 ];
 
-/// Doors share HTTP, forms and signatures; the docs page lists them all; otherwise no door knows another.
+/// Doors share HTTP, forms and signatures; the docs page lists them all; otherwise no door knows
+/// another.
 const BETWEEN_DOORS: &[(&str, &[&str])] = &[
     ("doors/oauth.rs", &["form"]),
     ("doors/mapi", &["http", "form", "oauth", "csv", "mapi"]),

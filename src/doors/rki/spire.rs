@@ -21,8 +21,8 @@ const GERMANY: u16 = 276;
 /// What a chip says last, and the reader's serial.
 const COMPLETE: [u32; 9] = [0x9F1E, 0x8A, 0x95, 0x9B, 0x9F10, 0x9F26, 0x9F27, 0x9F36, 0x9F5B];
 
-/// The answer to `spire-config`. Tags are in upper-case hexadecimal digits, as are all keys that end
-/// with `_hex`; amounts are in minor units, times in seconds.
+/// The answer to `spire-config`. Tags are in upper-case hexadecimal digits, as are all keys that
+/// end with `_hex`; amounts are in minor units, times in seconds.
 #[derive(Serialize, ToSchema)]
 pub struct SpireConfig {
     complete_transaction_tags: Vec<String>,
