@@ -9,6 +9,7 @@ use crate::doors::admin::{self, Admin};
 use crate::doors::docs::Docs;
 use crate::doors::mapi::{self, Mapi};
 use crate::doors::ops::{self, Ops};
+use crate::doors::rki::{self, Rki};
 use crate::doors::sandbox::{self as sandbox_door, Sandbox};
 use crate::doors::{docs, http};
 use crate::gateway::{EgressRules, Gateway, GuardedClient, Keys, Parts};
@@ -121,6 +122,10 @@ impl App {
                 gateway: Arc::clone(&gateway),
                 base_urls: settings.public_base_urls.clone().into(),
             },
+            rki: Rki {
+                gateway: Arc::clone(&gateway),
+                base_urls: settings.public_base_urls.clone().into(),
+            },
             ops: Ops { gateway: Arc::clone(&gateway), metrics },
             admin: Admin {
                 gateway: Arc::clone(&gateway),
@@ -229,6 +234,7 @@ fn sandbox_pin_zone(settings: &Settings) -> Option<Arc<PinZone>> {
 #[derive(Clone)]
 struct Doors {
     mapi: Mapi,
+    rki: Rki,
     entropy: Entropy,
     ops: Ops,
     admin: Admin,
@@ -245,9 +251,12 @@ fn serve(listener: TcpListener, doors: Doors) -> anyhow::Result<ServerHandle> {
             .wrap(from_fn(http::observe))
             .app_data(web::Data::new(doors.entropy))
             .app_data(web::Data::new(doors.mapi))
+            .app_data(web::Data::new(doors.rki))
             .app_data(web::Data::new(doors.ops))
             .app_data(web::Data::new(doors.docs))
             .app_data(web::Data::new(doors.admin))
+            // Before the scope `/paynet`, which answers for whatever is below it.
+            .configure(rki::configure)
             .configure(mapi::configure)
             .configure(ops::configure)
             .configure(admin::configure)

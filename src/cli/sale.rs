@@ -2,7 +2,7 @@
 //! ask for the status until it is final.
 
 use super::client::{MerchantArguments, MerchantClient, Pairs};
-use super::swipe::{CardArguments, complete_chip, hold_card};
+use super::swipe::{CardArguments, EntryModeArgument, Given, Swiped, complete_chip, hold_card};
 use crate::payment::chip::needs_signature;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -34,22 +34,24 @@ pub(super) struct SaleArguments {
     /// Hold the amount instead of charging it
     #[arg(long)]
     preauth: bool,
+    /// Amount in highest units, for example 10.42
+    #[arg(long)]
+    amount: String,
     #[command(flatten)]
     card: CardArguments,
 }
 
 pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
-    let base_url = arguments.merchant.url.clone();
     let merchant = arguments.merchant.client().await?;
     let client_orderid =
         arguments.order.clone().unwrap_or_else(|| format!("cli-{}", merchant.entropy.uuid()));
-    let swiped = hold_card(&merchant.http, &base_url, &arguments.reader, &arguments.card).await?;
-    say(&format!("1. card read       reader {}, KSN {}", arguments.reader, swiped.ksn))?;
+    let (reader, amount) = (arguments.reader.as_str(), arguments.amount.as_str());
+    let swiped = read_card(&merchant, reader, amount, &arguments.card).await?;
 
     let mut form = vec![
         ("currency", arguments.card.currency.as_str()),
         ("client_orderid", client_orderid.as_str()),
-        ("amount", arguments.card.amount.as_str()),
+        ("amount", amount),
         ("encrypted-data", swiped.encrypted_data.as_str()),
         ("encrypted-type", swiped.encrypted_type.as_str()),
         ("phone-id", "00000000-0000-0000-0000-000000000001"),
@@ -73,30 +75,51 @@ pub(super) async fn run(arguments: SaleArguments) -> anyhow::Result<()> {
 
     let mut answer = poll(&merchant, &client_orderid, order).await?;
     if answer.get("order-stage").is_some_and(|stage| stage == VALIDATING) {
-        complete(&merchant, &arguments.reader, &arguments.card, order, &answer).await?;
+        let paid = (amount, arguments.card.currency.as_str());
+        complete(&merchant, reader, paid, order, &answer).await?;
         answer = poll(&merchant, &client_orderid, order).await?;
     }
     let status = answer.get("status").map_or("?", String::as_str);
     let stage = answer.get("order-stage").map_or("?", String::as_str);
     say(&format!("3. final status    {status} ({stage}){}", details(&answer)))?;
     let cvm = answer.get("emv-cvm-9f34").map(String::as_str);
-    if status == "approved" && arguments.card.entry_mode.is_chip() && needs_signature(cvm) {
+    let inserted = arguments.card.entry_mode.is_some_and(EntryModeArgument::is_chip);
+    if status == "approved" && inserted && needs_signature(cvm) {
         say("   receipt         the card holder signs")?;
     }
     Ok(())
+}
+
+/// The card meets the reader. A reader that gives nothing ends the sale before it begins.
+async fn read_card(
+    merchant: &MerchantClient,
+    reader: &str,
+    amount: &str,
+    card: &CardArguments,
+) -> anyhow::Result<Swiped> {
+    match hold_card(&merchant.http, &merchant.base_url, reader, amount, card).await? {
+        Given::Message(swiped) => {
+            say(&format!("1. card read       reader {reader}, KSN {}", swiped.ksn))?;
+            if let Some(event) = &swiped.event {
+                say(&format!("   reader event    {event}"))?;
+            }
+            Ok(swiped)
+        }
+        Given::Nothing { event } => bail!("the reader gave an event and no message: {event}"),
+    }
 }
 
 /// The chip hears its issuer, and what it says to that goes to the gateway.
 async fn complete(
     merchant: &MerchantClient,
     reader: &str,
-    card: &CardArguments,
+    paid: (&str, &str),
     order: &str,
     answer: &Pairs,
 ) -> anyhow::Result<()> {
     let get = |name| answer.get(name).map(String::as_str).unwrap_or_default();
     let issuer = (get("auth-response-code"), get("emv-issuer-response"));
-    let completed = complete_chip(&merchant.http, &merchant.base_url, reader, card, issuer).await?;
+    let completed = complete_chip(&merchant.http, &merchant.base_url, reader, paid, issuer).await?;
     let form = [
         ("orderid", order),
         ("client_orderid", "dummy"),

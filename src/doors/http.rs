@@ -85,6 +85,13 @@ pub fn unavailable() -> HttpResponse {
         .body("temporarily unavailable, try again\n")
 }
 
+/// 403 without a reason on the wire; the log has it.
+#[must_use]
+pub fn forbidden(reason: &dyn std::fmt::Display) -> HttpResponse {
+    tracing::warn!(%reason, "answered 403");
+    HttpResponse::Forbidden().finish()
+}
+
 /// Gives each request an id (the client's own, if it sends a decent one), writes one log line
 /// for it, and counts it.
 ///

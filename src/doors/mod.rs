@@ -4,7 +4,10 @@
 pub mod admin;
 pub mod csv;
 pub mod docs;
+pub mod form;
 pub mod http;
 pub mod mapi;
+pub mod oauth;
 pub mod ops;
+pub mod rki;
 pub mod sandbox;

@@ -27,6 +27,15 @@ impl Pan {
         Ok(Self(Zeroizing::new(digits.to_owned())))
     }
 
+    /// The same number with a wrong check digit, for virtual cards that were misprinted.
+    #[must_use]
+    pub fn misprinted(&self) -> Self {
+        let mut digits = Zeroizing::new(self.0.to_string());
+        let last = digits.pop().and_then(|last| last.to_digit(10)).unwrap_or_default();
+        digits.push(char::from_digit((last + 1) % 10, 10).unwrap_or('0'));
+        Self(digits)
+    }
+
     /// The clear digits. Whoever calls this must not let them out of the calling function.
     #[must_use]
     pub fn expose_digits(&self) -> &str {

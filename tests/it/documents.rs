@@ -47,6 +47,7 @@ async fn every_documented_route_is_there() {
         for (method, path, _) in operations() {
             let real = path
                 .replace("{serial}", world.reader())
+                .replace("{login}", &world.ready.login)
                 .replace("{endpoint}", &world.ready.endpoint_id)
                 .replace("{endpoint_id}", &world.ready.endpoint_id)
                 .replace("{group}", &world.ready.group_id)

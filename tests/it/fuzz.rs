@@ -8,7 +8,8 @@ use tillgate::crypto::oauth::signed_params;
 use tillgate::crypto::oauth_header::Header;
 use tillgate::crypto::reader::Container;
 use tillgate::crypto::tlv::parse_list;
-use tillgate::doors::mapi::{Form, SaleForm, StatusForm};
+use tillgate::doors::form::Form;
+use tillgate::doors::mapi::{SaleForm, StatusForm};
 
 /// The message and the clear card data of contract section 14.
 const MESSAGE: &str = "E964DFAE6341000102030405060708090A0BD6DCCBD6DA523CC24A394FBE12CBBA66503A6F\

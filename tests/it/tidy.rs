@@ -14,7 +14,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("gateway", &["payment", "crypto", "acquirer", "store", "clock"]),
     ("doors/http.rs", &["clock"]),
     ("doors/csv.rs", &[]),
+    ("doors/form.rs", &["payment", "doors"]),
+    ("doors/oauth.rs", &["payment", "crypto", "gateway", "doors"]),
     ("doors/mapi", &["payment", "crypto", "gateway", "clock", "doors"]),
+    ("doors/rki", &["payment", "crypto", "gateway", "doors"]),
     ("doors/ops.rs", &["gateway", "doors"]),
     ("doors/admin", &["payment", "crypto", "gateway", "doors"]),
     ("doors/docs", &["doors"]),
@@ -25,9 +28,12 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("telemetry.rs", &["settings"]),
 ];
 
-/// Doors share `doors/http.rs`; the docs page lists them all; otherwise no door knows another.
+/// Doors share HTTP, forms and signatures; the docs page lists them all; otherwise no door knows
+/// another.
 const BETWEEN_DOORS: &[(&str, &[&str])] = &[
-    ("doors/mapi", &["http", "csv", "mapi"]),
+    ("doors/oauth.rs", &["form"]),
+    ("doors/mapi", &["http", "form", "oauth", "csv", "mapi"]),
+    ("doors/rki", &["http", "form", "oauth", "rki"]),
     ("doors/ops.rs", &["http"]),
     ("doors/admin", &["http", "csv", "admin"]),
     ("doors/sandbox", &["http", "sandbox"]),

@@ -31,7 +31,7 @@ const CONTACTLESS: [u8; 2] = [0x07, 0x91];
 const SEALED_TRACK: Tag = Tag(0xDF63);
 const TRACK_KSN: Tag = Tag(0xDF64);
 /// Sent as text, not as hexadecimal digits: label, name, serial number, preferred name.
-const AS_TEXT: [u32; 4] = [0x50, 0x5F20, 0x9F1E, 0x9F12];
+pub const AS_TEXT: [u32; 4] = [0x50, 0x5F20, 0x9F1E, 0x9F12];
 /// The most values that one message has.
 const VALUES_MAX: usize = 96;
 

@@ -7,7 +7,7 @@ mod chip;
 mod miura;
 mod stripe;
 
-pub use chip::ChipMessage;
+pub use chip::{AS_TEXT, ChipMessage};
 pub use miura::MiuraMessage;
 pub use stripe::Container;
 

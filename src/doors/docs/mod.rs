@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code, and the pages on which people try it.
 
-use super::{admin, mapi, ops, sandbox};
+use super::{admin, mapi, ops, rki, sandbox};
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{self, Path, ServiceConfig};
@@ -36,8 +36,13 @@ const INITIALIZER: &str = include_str!("initializer.js");
         mapi::give_back,
         mapi::void,
         mapi::transaction_report,
+        rki::spire_config,
+        rki::spire_update,
+        rki::miura_check,
+        rki::inpas_config,
         sandbox::swipe,
         sandbox::complete,
+        sandbox::scripts,
         sandbox::callbacks,
         sandbox::clock,
         sandbox::move_clock,
@@ -57,6 +62,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
     modifiers(&Signatures),
     tags(
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
+        (name = "Readers", description = "What readers are configured with, as their SDK asks for it"),
         (name = "Sandbox", description = "Virtual readers, the callback inbox, the clock and limits; only in `tillgate dev`"),
         (name = "Operators", description = "Gates, unknown outcomes, settlement files"),
         (name = "Operations", description = "Health and metrics"),

@@ -1,12 +1,12 @@
 //! `emv-advice` and `add-signature`: what the till sends after the acquirer approved (MAPI 3.5,
 //! 3.6).
 
-use super::auth::Signed;
-use super::form::Form;
 use super::status::read_order_id;
-use super::{Mapi, echoed_name, fail, read_form, reply, signed_by};
+use super::{Mapi, echoed_name, fail, reply, signed_by};
 use crate::crypto::sign::control_matches;
+use crate::doors::form::{Form, read_form};
 use crate::doors::http::{BodyError, bad_request, read_body};
+use crate::doors::oauth::Signed;
 use crate::gateway::{Encrypted, Failure, Noted, TillMessage};
 use crate::payment::ids::{EndpointId, OrderId};
 use crate::payment::reader::ReaderKind;

@@ -1,10 +1,10 @@
 //! `capture`, `return` and `void`: later transactions on an order (MAPI 8.1 to 8.3).
 
 use super::control::merchant_of;
-use super::form::Form;
 use super::status::read_order_id;
-use super::{Mapi, echoed_name, fail, read_form, reply};
+use super::{Mapi, echoed_name, fail, reply};
 use crate::crypto::sign::{amend_control, status_control};
+use crate::doors::form::{Form, read_form};
 use crate::gateway::{Accepted, AmendIntent, Failure, Scope};
 use crate::payment::amend::Request;
 use crate::payment::ids::{EndpointId, GroupId};

@@ -1,8 +1,8 @@
 //! `close-day`: the end of a gate's business day (MAPI 6).
 
-use super::form::Form;
 use super::reply::Reply;
-use super::{Mapi, fail, read_form, signed_by};
+use super::{Mapi, fail, signed_by};
+use crate::doors::form::{Form, read_form};
 use crate::gateway::{CloseIntent, Closing, Failure};
 use crate::payment::day::{Claimed, State};
 use crate::payment::ids::{EndpointId, SerialNumber};

@@ -17,11 +17,9 @@
 
 mod advice;
 mod amend;
-mod auth;
 pub mod callback;
 mod close_day;
 mod control;
-mod form;
 mod reply;
 mod report;
 mod sale;
@@ -30,22 +28,20 @@ mod strict;
 
 pub(crate) use advice::*;
 pub(crate) use amend::*;
-pub use auth::Unsigned;
 pub(crate) use close_day::*;
-pub use form::{Form, Malformed};
 pub(crate) use report::*;
 pub use sale::{SaleForm, signed_fields};
 pub use status::StatusForm;
 
-use super::http::{bad_request, read_body};
+use crate::doors::form::{Form, read_form};
+use crate::doors::http::forbidden;
+use crate::doors::oauth::{Claim, Signed, Unsigned, authenticate};
 use crate::gateway::{Failure, Gateway, Scope};
 use crate::payment::ids::{EndpointId, GroupId, SerialNumber};
 use crate::payment::order::Kind;
-use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use amend::{Command, in_group};
-use auth::{Claim, Signed, authenticate};
 use std::sync::Arc;
 
 /// What the handlers need.
@@ -283,7 +279,7 @@ const NO_SERIAL: SerialNumber = SerialNumber(0);
 fn turn_away(unsigned: &Unsigned, request: &HttpRequest) -> HttpResponse {
     match unsigned {
         Unsigned::Failure(failure) => reply::failed(failure, NO_SERIAL, None, request),
-        reason => reply::forbidden(reason),
+        reason => forbidden(reason),
     }
 }
 
@@ -298,20 +294,4 @@ fn fail(
         _ => NO_SERIAL,
     };
     reply::failed(failure, serial, client_orderid, request)
-}
-
-/// Reads the body as a form, or gives the answer to what is none.
-async fn read_form(request: &HttpRequest, payload: Payload) -> Result<Form, HttpResponse> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(bad_request("the Content-Type must be application/x-www-form-urlencoded"));
-    }
-    let body = read_body(request, payload).await.map_err(super::http::BodyError::answer)?;
-    Form::parse(&body).map_err(answer_malformed)
-}
-
-fn answer_malformed(malformed: Malformed) -> HttpResponse {
-    tracing::info!(%malformed, "answered 400");
-    bad_request(&malformed.to_string())
 }

@@ -1,6 +1,6 @@
 //! Answers: pairs, written in the field's own layout or as JSON (MAPI 1.3, 1.7).
 
-use crate::doors::http::unavailable;
+use crate::doors::http::{forbidden, unavailable};
 use crate::gateway::{Accepted, Failure};
 use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::{Refusal, RefusalKind};
@@ -121,13 +121,6 @@ pub fn failed(
             HttpResponse::InternalServerError().finish()
         }
     }
-}
-
-/// 403 without a reason on the wire; the log has it.
-#[must_use]
-pub fn forbidden(reason: &dyn std::fmt::Display) -> HttpResponse {
-    tracing::warn!(%reason, "answered 403");
-    HttpResponse::Forbidden().finish()
 }
 
 #[cfg(test)]

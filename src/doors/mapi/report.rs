@@ -1,9 +1,9 @@
 //! `transaction-report`: what is asked for, and the lines of the answer (MAPI 13).
 
-use super::auth::{SignedBy, authenticate_merchant};
-use super::form::Form;
-use super::{Mapi, answer_malformed, fail, turn_away};
+use super::{Mapi, fail, turn_away};
 use crate::doors::csv::push_record;
+use crate::doors::form::{Form, answer_malformed};
+use crate::doors::oauth::{SignedBy, authenticate_merchant};
 use crate::gateway::{Failure, Line, Report, ReportIntent, Wanted};
 use crate::payment::ids::EndpointId;
 use crate::payment::order::Status;

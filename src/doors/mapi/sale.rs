@@ -1,7 +1,7 @@
 //! `sale` and `preauth`: the fields of a request and the rules about each (MAPI 3.2).
 
-use super::auth::Signed;
-use super::form::Form;
+use crate::doors::form::Form;
+use crate::doors::oauth::Signed;
 use crate::gateway::{CallbackUrl, Intent, NOTIFY_URL};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{Kind, RequestFacts};

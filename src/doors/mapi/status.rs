@@ -1,9 +1,9 @@
 //! `status`: the fields of the question and of the answer (MAPI 5).
 
 use super::control::merchant_of;
-use super::form::Form;
 use super::reply::Reply;
 use crate::crypto::sign::status_control;
+use crate::doors::form::Form;
 use crate::gateway::{Failure, Gateway, Merchant, Scope, Seen, Watched};
 use crate::payment::ids::{OrderId, SerialNumber};
 use crate::payment::order::Order;

@@ -57,7 +57,7 @@ pub(crate) async fn complete(
         Ok(reader) => reader,
         Err(answer) => return answer,
     };
-    answer_swipe(sandbox.complete(&reader, &request).await)
+    answer_swipe(sandbox.complete(&reader, &request).await.map(SwipeAnswer::from))
 }
 
 impl Sandbox {

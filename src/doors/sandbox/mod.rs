@@ -3,6 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /sandbox/readers/{serial}/swipe` | what the reader hands to the app |
+//! | `GET /sandbox/scripts` | what readers can be told to do |
 //! | `POST /sandbox/readers/{serial}/complete` | what a chip leads to when the issuer has spoken |
 //! | `GET /sandbox/callbacks` | what the inbox received, newest last |
 //! | `GET /sandbox/inbox` | the inbox itself: the address to give as a callback URL |
@@ -16,6 +17,7 @@ mod clock;
 mod complete;
 mod inbox;
 mod limits;
+mod scripts;
 mod sign;
 mod swipe;
 
@@ -23,6 +25,7 @@ pub(crate) use clock::*;
 pub(crate) use complete::*;
 pub(crate) use inbox::*;
 pub(crate) use limits::*;
+pub(crate) use scripts::*;
 pub(crate) use sign::*;
 pub(crate) use swipe::*;
 
@@ -53,6 +56,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/sandbox/readers/{serial}/swipe", web::post().to(swipe))
         .route("/sandbox/readers/{serial}/complete", web::post().to(complete))
+        .route("/sandbox/scripts", web::get().to(scripts))
         .route("/sandbox/callbacks", web::get().to(callbacks))
         .route("/sandbox/clock", web::get().to(clock))
         .route("/sandbox/clock", web::post().to(move_clock))

@@ -1,7 +1,7 @@
 //! Signing for people: a form, completed and signed as the sandbox merchant would. The docs pages
 //! use it, so that "Try it out" makes a real sale.
 
-use super::swipe::{EntryModeName, SwipeFault, SwipeRequest};
+use super::swipe::{SwipeFault, SwipeRequest};
 use super::{Sandbox, problem};
 use crate::crypto::oauth::authorize;
 use crate::crypto::oauth_header::Header;
@@ -122,10 +122,11 @@ impl Sandbox {
             pan: None,
             expiry: None,
             cardholder: None,
-            entry_mode: EntryModeName::Swipe,
+            entry_mode: None,
+            script: None,
             pin: None,
         };
-        Ok(self.hold_card(reader, &request).await?.encrypted_data)
+        Ok(self.hold_card(reader, &request).await?.encrypted_data.unwrap_or_default())
     }
 }
 

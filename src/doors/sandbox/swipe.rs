@@ -1,13 +1,14 @@
 //! Holding a card to a virtual reader.
 
+use super::scripts::{EventAnswer, check_script, find_script};
 use super::{Sandbox, problem};
 use crate::gateway::Failure;
 use crate::payment::card::{EntryMode, Expiry, Pan};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::reader::Reader;
-use crate::sandbox::reader::{
-    Presentation, Swipe, TEST_CARDHOLDER, TEST_EXPIRY, TEST_PAN, read_card,
-};
+use crate::sandbox::reader::play::Played;
+use crate::sandbox::reader::script::{Script, Ways};
+use crate::sandbox::reader::{Presentation, Swipe, TEST_CARDHOLDER, TEST_EXPIRY, TEST_PAN};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Path};
@@ -32,18 +33,20 @@ pub struct SwipeRequest {
     pub expiry: Option<String>,
     #[schema(example = "TEST CARD")]
     pub cardholder: Option<String>,
-    #[serde(default)]
-    pub entry_mode: EntryModeName,
+    /// `swipe` when left out, or what the script is for.
+    pub entry_mode: Option<EntryModeName>,
+    /// What the reader does, by a name from `GET /sandbox/scripts`; it behaves when left out.
+    #[schema(example = "ok")]
+    pub script: Option<String>,
     /// The PIN that the card holder enters, 4 to 12 digits; that of every test card is 1234.
     #[schema(example = "1234")]
     pub pin: Option<String>,
 }
 
 /// How the card meets the reader.
-#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryModeName {
-    #[default]
     Swipe,
     Insert,
     Tap,
@@ -51,7 +54,15 @@ pub enum EntryModeName {
 }
 
 impl EntryModeName {
-    fn mode(self) -> EntryMode {
+    /// How a script is played when the caller does not say.
+    fn usual(script: &Script) -> Self {
+        match script.ways {
+            Ways::Chip => Self::Insert,
+            Ways::Any | Ways::Stripe => Self::Swipe,
+        }
+    }
+
+    pub(super) fn mode(self) -> EntryMode {
         match self {
             Self::Swipe => EntryMode::Swipe,
             Self::Insert => EntryMode::Chip,
@@ -61,18 +72,28 @@ impl EntryModeName {
     }
 }
 
-/// What the reader hands to the app, to be sent in the sale.
-#[derive(Serialize, ToSchema)]
+/// What the reader hands to the app, to be sent in the sale, or the event that it tells instead.
+/// A script may do both.
+#[derive(Default, Serialize, ToSchema)]
 pub struct SwipeAnswer {
-    pub encrypted_data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted_data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "sim")]
-    pub encrypted_type: String,
-    /// Twenty hex digits; the last six count up.
+    pub encrypted_type: Option<String>,
+    /// Twenty hex digits, or twenty-four of AES DUKPT; the counter stands at their end.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "FFFF0100000001000001")]
-    pub ksn: String,
+    pub ksn: Option<String>,
+    /// Only where a script says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventAnswer>,
 }
 
-/// Hold a card to a virtual reader; each call advances its counter.
+/// Hold a card to a virtual reader; each call advances its counter, unless a script says otherwise.
+///
+/// A reader that gives nothing has done what it was told to: it is answered with 200 and an `event`
+/// that stands where `encrypted_data` would.
 #[utoipa::path(post, path = "/sandbox/readers/{serial}/swipe", tag = "Sandbox",
     params(("serial" = String, Path, description = "The reader's serial", example = "10000462")),
     request_body = SwipeRequest,
@@ -95,14 +116,21 @@ pub(crate) async fn swipe(
     answer_swipe(sandbox.hold_card(&reader, &request).await)
 }
 
+impl From<Swipe> for SwipeAnswer {
+    fn from(swipe: Swipe) -> Self {
+        Self {
+            encrypted_data: Some(swipe.encrypted_data),
+            encrypted_type: Some(swipe.encrypted_type.to_owned()),
+            ksn: Some(swipe.ksn.to_string()),
+            event: None,
+        }
+    }
+}
+
 /// What a reader's message, or the lack of one, is told as.
-pub(super) fn answer_swipe(swipe: Result<Swipe, SwipeFault>) -> HttpResponse {
+pub(super) fn answer_swipe(swipe: Result<SwipeAnswer, SwipeFault>) -> HttpResponse {
     match swipe {
-        Ok(swipe) => HttpResponse::Ok().json(SwipeAnswer {
-            encrypted_data: swipe.encrypted_data,
-            encrypted_type: swipe.encrypted_type.to_owned(),
-            ksn: swipe.ksn.to_string(),
-        }),
+        Ok(answer) => HttpResponse::Ok().json(answer),
         Err(SwipeFault::Wrong(message)) => problem(StatusCode::BAD_REQUEST, message),
         Err(SwipeFault::Gateway(failure)) => unavailable(&failure),
     }
@@ -120,7 +148,10 @@ impl Sandbox {
         &self,
         reader: &Reader,
         request: &SwipeRequest,
-    ) -> Result<Swipe, SwipeFault> {
+    ) -> Result<SwipeAnswer, SwipeFault> {
+        let script = find_script(request.script.as_deref())?;
+        let entry_mode = request.entry_mode.unwrap_or_else(|| EntryModeName::usual(script));
+        check_script(script, reader, entry_mode)?;
         let wrong = |message: String| SwipeFault::Wrong(message);
         let amount = read_amount(&request.amount, &request.currency)?;
         let pan = Pan::parse(request.pan.as_deref().unwrap_or(TEST_PAN))
@@ -131,14 +162,14 @@ impl Sandbox {
             pan: &pan,
             expiry,
             cardholder: request.cardholder.as_deref().unwrap_or(TEST_CARDHOLDER),
-            entry_mode: request.entry_mode.mode(),
+            entry_mode: entry_mode.mode(),
             pin: request.pin.as_deref(),
         };
         let key = self.gateway.initial_key(reader).await.map_err(SwipeFault::Gateway)?;
-        let counter = self.counters.next(reader).map_err(|fault| wrong(fault.to_string()))?;
-        let now = self.gateway.clock().now();
-        read_card(reader, &key, counter, &card, amount, now, &self.entropy)
-            .map_err(|fault| wrong(fault.to_string()))
+        let played = self.play(script, reader, &key, &card, amount);
+        let Played { swipe, event } = played.map_err(|fault| wrong(fault.to_string()))?;
+        let event = event.map(|event| EventAnswer::of(event, reader.kind));
+        Ok(SwipeAnswer { event, ..swipe.map(SwipeAnswer::from).unwrap_or_default() })
     }
 }
 

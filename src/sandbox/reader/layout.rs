@@ -163,7 +163,7 @@ impl Sealing<'_> {
 }
 
 /// First six and last four digits, stars between.
-fn mask(pan: &Pan) -> Vec<u8> {
+pub(super) fn mask(pan: &Pan) -> Vec<u8> {
     let hidden = pan.expose_digits().len() - 10;
     format!("{}{}{}", pan.first_six(), "*".repeat(hidden), pan.last_four()).into_bytes()
 }

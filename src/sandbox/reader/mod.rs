@@ -1,7 +1,14 @@
 //! A virtual reader: it reads a card and gives what a real one would, with a counter of its own
 //! that rises with every message.
 
+pub mod counters;
+pub mod event;
 mod layout;
+pub mod play;
+pub mod script;
+mod spoil;
+
+pub use counters::Counters;
 
 use crate::clock::Entropy;
 use crate::crypto::card_writer::{ChipRun, PlasticCard};
@@ -13,8 +20,6 @@ use crate::payment::money::Amount;
 use crate::payment::reader::{Reader, ReaderKind};
 use chrono::{DateTime, Datelike};
 use layout::{Held, Sealing};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 /// The card in the virtual drawer when the caller brings none.
 pub const TEST_PAN: &str = "4444555566661111";
@@ -57,31 +62,6 @@ pub enum ReaderFault {
     NotAPin,
 }
 
-/// The counters of the virtual readers.
-#[derive(Default)]
-pub struct Counters(Mutex<HashMap<String, u32>>);
-
-impl Counters {
-    /// The next counter of a reader: above all it has used here and above the last one accepted.
-    ///
-    /// # Errors
-    /// `Exhausted` after the last one.
-    pub fn next(&self, reader: &Reader) -> Result<u32, ReaderFault> {
-        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = counters.get(&reader.serial).copied().unwrap_or_default();
-        let accepted = u32::try_from(reader.last_counter).unwrap_or(u32::MAX);
-        let next = reader.cipher.next_counter(used.max(accepted));
-        let next = next.ok_or(ReaderFault::Exhausted)?;
-        // A Miura may seal two values, each under a key of its own.
-        let last = match reader.kind {
-            ReaderKind::Miura => reader.cipher.next_counter(next).unwrap_or(next),
-            ReaderKind::Sim | ReaderKind::Spire => next,
-        };
-        counters.insert(reader.serial.clone(), last);
-        Ok(next)
-    }
-}
-
 /// Reads a card for an amount, as the reader with this initial key does.
 ///
 /// # Errors
@@ -96,14 +76,24 @@ pub fn read_card(
     now: Millis,
     entropy: &Entropy,
 ) -> Result<Swipe, ReaderFault> {
-    let sealing = Sealing { reader, key, counter, amount, entropy };
+    read_signing(Sealing { reader, key, counter, amount, entropy }, card, amount, now)
+}
+
+/// As [`read_card`], where the chip signs what may be another amount.
+fn read_signing(
+    sealing: Sealing<'_>,
+    card: &Presentation<'_>,
+    signed: Amount,
+    now: Millis,
+) -> Result<Swipe, ReaderFault> {
+    let Sealing { reader, counter, entropy, .. } = sealing;
     let chip = match card.entry_mode.has_chip() {
         true => {
             let today = DateTime::from_timestamp_millis(now).unwrap_or_default();
             let date = (today.year(), today.month(), today.day());
             // The low half of the counter serves as the application transaction counter.
             let atc = u16::try_from(counter & 0xFFFF).unwrap_or_default();
-            let run = ChipRun::new(amount, date, atc, entropy.bytes());
+            let run = ChipRun::new(signed, date, atc, entropy.bytes());
             Some(run.ok_or(ReaderFault::AmountTooLarge)?)
         }
         false => None,

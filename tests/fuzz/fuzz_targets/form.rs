@@ -1,7 +1,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tillgate::doors::mapi::{Form, SaleForm, StatusForm};
+use tillgate::doors::form::Form;
+use tillgate::doors::mapi::{SaleForm, StatusForm};
 
 fuzz_target!(|body: &[u8]| {
     if let Ok(form) = Form::parse(body) {

@@ -1,12 +1,12 @@
 //! Who signed a request: OAuth 1.0a with HMAC-SHA1 (MAPI 2.2). Every refusal is the same 403;
 //! only the log knows the reason.
 
-use super::form::Form;
 use crate::crypto::nonce::nonce_digest;
 use crate::crypto::oauth::{base_string, signed_params, verify};
 use crate::crypto::oauth_fault::OAuthFault;
 use crate::crypto::oauth_header::{HMAC_SHA1, Header};
 use crate::crypto::public_url::candidate_urls;
+use crate::doors::form::Form;
 use crate::gateway::{Failure, Gateway, Merchant};
 use crate::payment::ids::EndpointId;
 use crate::payment::merchant::Endpoint;

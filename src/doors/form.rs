@@ -1,6 +1,10 @@
 //! The form of a request: `application/x-www-form-urlencoded`, read strictly and within limits.
 
+use super::http::{BodyError, bad_request, read_body};
 use crate::payment::refusal::Refusal;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 
 /// More fields than any request has.
@@ -115,6 +119,26 @@ fn escapes_are_whole(text: &str) -> bool {
         let digits = rest.as_bytes().get(..2);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
+}
+
+/// Reads the body as a form, or gives the answer to what is none.
+pub(super) async fn read_form(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Form, HttpResponse> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(bad_request("the Content-Type must be application/x-www-form-urlencoded"));
+    }
+    let body = read_body(request, payload).await.map_err(BodyError::answer)?;
+    Form::parse(&body).map_err(answer_malformed)
+}
+
+/// 400 with what is malformed.
+pub(super) fn answer_malformed(malformed: Malformed) -> HttpResponse {
+    tracing::info!(%malformed, "answered 400");
+    bad_request(&malformed.to_string())
 }
 
 #[cfg(test)]
