@@ -157,7 +157,7 @@ async fn a_message_that_is_written_or_framed_wrongly_is_told_so() {
             (format!("{:04X}{good}", good.len() / 2), "length-header"),
             (good.replacen("E9", "EA", 1), "unknown-template"),
             (good.replace("DFAE650130", "DFAE650100"), "entry-mode"),
-            (good.replace("DFAE65", "DFAE64"), "repeated-tag"),
+            (good.replace("DFAE66", "DFAE65"), "repeated-tag"),
             (good.replace("DFAE66", "DFAE67"), "missing-tag"),
             (good.replace("DFAE64", "DFAE67"), "missing-ksn"),
             (hex::encode(b"no message at all"), "not-tlv"),

@@ -80,19 +80,20 @@ fn with_right_key(message: &ReaderMessage, key: &Trial<'_>) -> Option<Fault> {
             "fill the last block up with zeros",
         ));
     }
-    let block = (key.key)(message.sealed.first()?.ksn)?.algorithm().block_len();
-    if clear.iter().any(|one| one.get(block..).is_some_and(looks_like_card)) {
+    if clear.iter().any(|one| makes_sense(one)) {
         return Some(Fault::new(
-            Finding::IvNotZero,
-            "the key is right, but the first block is not: the chain does not begin with zeros",
-            "begin the CBC chain with an initialisation vector of zeros",
-        ));
-    }
-    clear.iter().any(|one| makes_sense(one)).then(|| {
-        Fault::new(
             Finding::NoCardInside,
             "the key is right, but what it opens is neither a track nor a list with a card",
             "seal a track, or tag 57, or tags 5A and 5F24, from the first byte on",
+        ));
+    }
+    let block = (key.key)(message.sealed.first()?.ksn)?.algorithm().block_len();
+    let garbled = clear.iter().any(|one| one.get(block..).is_some_and(looks_like_card));
+    garbled.then(|| {
+        Fault::new(
+            Finding::IvNotZero,
+            "the key is right, but the first block is not: the chain does not begin with zeros",
+            "begin the CBC chain with an initialisation vector of zeros",
         )
     })
 }
