@@ -6,6 +6,7 @@ mod client;
 mod clock;
 mod close_day;
 mod dev;
+mod explain;
 mod health;
 mod migrate;
 mod openapi;
@@ -54,6 +55,8 @@ enum Command {
     Swipe(swipe::SwipeArguments),
     /// Look at gates, open them, decide unknown outcomes, fetch settlement files
     Operator(operator::OperatorArguments),
+    /// Say what is wrong with what a reader sent, and what to change
+    Explain(explain::ExplainArguments),
     /// Hold the acquirer's file against a settlement file; exits with 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
     /// Search databases, logs and files for card data; exits with 1 if there is any
@@ -81,11 +84,11 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return explain(&error.into()),
+        Err(error) => return complain(&error.into()),
     };
     match runtime.block_on(run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => explain(&error),
+        Err(error) => complain(&error),
     }
 }
 
@@ -102,6 +105,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::CloseDay(arguments) => close_day::run(arguments).await,
         Command::Swipe(arguments) => swipe::run(arguments).await,
         Command::Operator(arguments) => operator::run(arguments).await,
+        Command::Explain(arguments) => explain::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::ScanPan(arguments) => scan_pan::run(arguments).await,
         Command::Clock(arguments) => clock::run(arguments).await,
@@ -113,7 +117,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-fn explain(error: &anyhow::Error) -> ExitCode {
+fn complain(error: &anyhow::Error) -> ExitCode {
     eprintln!("tillgate: {error:#}");
     // Whoever asks whether there is card data must not take trouble for an answer.
     if error.is::<scan_pan::Incomplete>() { ExitCode::from(2) } else { ExitCode::FAILURE }

@@ -11,7 +11,8 @@
 //! - keys of readers and PIN pads: [`block_key`], [`dukpt`], [`key_block`], [`key_components`],
 //!   [`pin_block`], [`pin_zone`];
 //! - what the gateway keeps sealed at rest: [`seal`], [`key_ring`];
-//! - the proof that none of it lies about: [`scan`].
+//! - the proof that none of it lies about: [`scan`];
+//! - what is wrong with a message that does not open: [`diagnosis`], [`tag_names`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
 
@@ -23,6 +24,7 @@ pub mod card_data;
 pub mod card_fields;
 pub mod card_writer;
 pub mod clear_list;
+pub mod diagnosis;
 pub mod dukpt;
 mod gcm;
 pub mod key;
@@ -47,6 +49,7 @@ pub mod scan;
 pub mod seal;
 pub mod sign;
 pub mod sim_keys;
+pub mod tag_names;
 pub mod tlv;
 pub mod tlv_write;
 mod track;

@@ -298,7 +298,7 @@ fn passing_key(key: &SimKey, ksn: Ksn) -> BlockKey {
 }
 
 /// The block cipher of a DUKPT scheme, which is that of all its keys.
-fn algorithm(cipher: Cipher) -> Algorithm {
+pub(super) fn algorithm(cipher: Cipher) -> Algorithm {
     match cipher {
         Cipher::TdesDukpt(_) => Algorithm::Tdes,
         Cipher::AesDukpt(AesLength::Aes128) => Algorithm::Aes128,

@@ -75,6 +75,11 @@ static CURRENCIES: &[Definition] = &[
 ];
 
 impl Currency {
+    /// Every currency there is, by its code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        CURRENCIES.iter().map(Self)
+    }
+
     /// The currency with this upper-case alpha-3 code.
     #[must_use]
     pub fn from_alpha(alpha: &str) -> Option<Self> {

@@ -45,6 +45,7 @@ macro_rules! select_reader {
 const KEY_SET: &str = select_key_set!("WHERE id = $1");
 const KEY_SETS: &str = select_key_set!("ORDER BY id");
 const READER: &str = select_reader!("WHERE r.serial = $1");
+const READER_BY_KSN: &str = select_reader!("WHERE r.initial_ksn = $1");
 const READERS_OF: &str = select_reader!("WHERE r.merchant_id = $1 ORDER BY r.id");
 const READERS: &str = select_reader!("WHERE r.id > $1 ORDER BY r.id LIMIT $2");
 const INSERT_KEY_SET: &str = "\
@@ -104,6 +105,15 @@ impl Store {
     /// When the database cannot be read.
     pub async fn reader(&self, serial: &str) -> Result<Option<Reader>, StoreError> {
         self.row(sql(READER).bind(serial)).await?.map(reader_from).transpose()
+    }
+
+    /// The reader with this KSN, its counter zero.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn reader_by_ksn(&self, initial: Ksn) -> Result<Option<Reader>, StoreError> {
+        let row = self.row(sql(READER_BY_KSN).bind(initial.to_string())).await?;
+        row.map(reader_from).transpose()
     }
 
     /// All readers of a merchant, oldest first.

@@ -20,6 +20,7 @@ mod dice;
 mod dockerfile;
 mod documents;
 mod effort;
+mod explain;
 mod fuzz;
 mod http;
 mod keys;

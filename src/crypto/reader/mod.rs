@@ -29,7 +29,7 @@ const PIN_BLOCK: Tag = Tag(0xDF_AE71);
 const PIN_KSN: Tag = Tag(0xDF_AE72);
 
 /// The longest `encrypted-data` that is read, in hex digits.
-const HEX_MAX: usize = 16 * 1024;
+pub(super) const HEX_MAX: usize = 16 * 1024;
 /// The longest serial number of a reader.
 const SERIAL_MAX: usize = 32;
 /// The longest sealed PIN block, that of the `sim` profile: nonce, eight bytes, tag.

@@ -5,17 +5,20 @@
 //! | `GET /admin/balances?merchant=…` | what the accounts come to, by endpoint and day, JSON |
 //! | `GET /admin/gates/{endpoint}` | how a gate stands, JSON |
 //! | `POST /admin/gates/{endpoint}/unlock` | the same, after it was opened |
+//! | `POST /admin/explain/decrypt` | what is wrong with a reader's message, JSON |
 //! | `POST /admin/orders/{order}/resolve` | 204, once what was unknown is decided |
 //! | `GET /admin/settlements/{batch}.csv`, `….json` | what a closed day moved |
 //!
 //! Without a token in the settings the door is shut: every request is answered 404.
 
 mod balance;
+mod explain;
 mod gate;
 mod order;
 mod settlement;
 
 pub(crate) use balance::*;
+pub(crate) use explain::*;
 pub(crate) use gate::*;
 pub(crate) use order::*;
 pub(crate) use settlement::*;
@@ -41,6 +44,7 @@ pub struct Admin {
 pub fn configure(config: &mut ServiceConfig) {
     config
         .route("/admin/balances", web::get().to(balances))
+        .route("/admin/explain/decrypt", web::post().to(explain_decrypt))
         .route("/admin/gates/{endpoint}", web::get().to(gate))
         .route("/admin/gates/{endpoint}/unlock", web::post().to(unlock))
         .route("/admin/orders/{order}/resolve", web::post().to(resolve))
