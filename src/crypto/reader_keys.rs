@@ -236,8 +236,9 @@ impl fmt::Debug for InitialKey {
     }
 }
 
-/// The block cipher of a DUKPT scheme, which is that of all its keys.
-fn algorithm(cipher: Cipher) -> Algorithm {
+/// The block cipher of a scheme, which is that of all its keys.
+#[must_use]
+pub fn algorithm(cipher: Cipher) -> Algorithm {
     match cipher {
         Cipher::TdesDukpt(_) => Algorithm::Tdes,
         Cipher::AesDukpt(AesLength::Aes128) => Algorithm::Aes128,

@@ -5,6 +5,8 @@ pub mod admin;
 pub mod csv;
 pub mod docs;
 pub mod http;
+pub mod limits;
 pub mod mapi;
 pub mod ops;
 pub mod sandbox;
+mod span;

@@ -15,6 +15,8 @@ pub struct Keys {
     vault: SealingKey,
     hashes: SealingKey,
     digests: SealingKey,
+    audit: SealingKey,
+    components: SealingKey,
 }
 
 impl Keys {
@@ -27,6 +29,8 @@ impl Keys {
             vault: master.derive("card keys"),
             hashes: master.derive("card hash"),
             digests: master.derive("request digest"),
+            audit: master.derive("audit log"),
+            components: master.derive("key components"),
         }
     }
 
@@ -85,5 +89,17 @@ impl Keys {
     #[must_use]
     pub fn request_digest<'a>(&self, fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
         self.digests.digest(fields.flat_map(|(name, value)| [name, value]))
+    }
+
+    /// A keyed digest over a row of the audit log; 32 lower-case hex digits. Who can write to the
+    /// database but does not know the master key cannot make one.
+    #[must_use]
+    pub(super) fn audit_digest(&self, parts: &[String]) -> String {
+        self.audit.digest(parts.iter().map(String::as_str))
+    }
+
+    /// The key under which components wait for the others of their ceremony.
+    pub(super) fn components(&self) -> &SealingKey {
+        &self.components
     }
 }

@@ -33,6 +33,7 @@ mod orders;
 mod process;
 mod readers;
 mod readme;
+mod registry;
 mod report;
 mod scan_pan;
 mod serve;

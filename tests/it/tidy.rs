@@ -14,6 +14,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("gateway", &["payment", "crypto", "acquirer", "store", "clock"]),
     ("doors/http.rs", &["clock"]),
     ("doors/csv.rs", &[]),
+    ("doors/limits.rs", &["payment"]),
+    ("doors/span.rs", &["payment"]),
     ("doors/mapi", &["payment", "crypto", "gateway", "clock", "doors"]),
     ("doors/ops.rs", &["gateway", "doors"]),
     ("doors/admin", &["payment", "crypto", "gateway", "doors"]),
@@ -29,8 +31,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
 const BETWEEN_DOORS: &[(&str, &[&str])] = &[
     ("doors/mapi", &["http", "csv", "mapi"]),
     ("doors/ops.rs", &["http"]),
-    ("doors/admin", &["http", "csv", "admin"]),
-    ("doors/sandbox", &["http", "sandbox"]),
+    ("doors/admin", &["http", "csv", "limits", "admin"]),
+    ("doors/sandbox", &["http", "limits", "span", "sandbox"]),
 ];
 
 /// Where an outside crate may be named; everywhere else its words stay unknown.
