@@ -29,7 +29,7 @@ pub(crate) use settlement::*;
 use crate::gateway::Gateway;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use answer::{Problem, failed, problem};
+use answer::{failed, problem};
 use std::sync::Arc;
 
 /// What the handlers need.

@@ -102,12 +102,12 @@ impl Gateway {
         }
         let given = self.store().components_of(id).await?;
         if given.len() >= ceremony.components {
-            self.complete(&ceremony, &given).await?;
+            self.complete_ceremony(&ceremony, &given).await?;
         }
         self.ceremony(id).await
     }
 
-    async fn complete(
+    async fn complete_ceremony(
         &self,
         ceremony: &CeremonyRecord,
         given: &[ComponentRecord],

@@ -87,7 +87,7 @@ pub struct ReaderAnswer {
     #[schema(example = "new")]
     pub state: String,
     /// Its KSN with a counter of zero.
-    #[schema(example = "FFFF0200000C600000")]
+    #[schema(example = "FFFF020000000C600000")]
     pub initial_ksn: String,
     /// The counter of the last message that was taken.
     pub last_counter: i64,
@@ -108,7 +108,7 @@ pub struct InjectAnswer {
     #[schema(example = "08D7B4")]
     pub check_value: String,
     /// With a counter of zero.
-    #[schema(example = "FFFF0200000C600000")]
+    #[schema(example = "FFFF020000000C600000")]
     pub initial_ksn: String,
 }
 
