@@ -73,3 +73,10 @@ CREATE TABLE key_components (
 );
 
 CREATE UNIQUE INDEX readers_by_ksn ON readers (initial_ksn);
+-- Initial KSNs that readers had before. A key has one life: were its counter to begin again, old
+-- messages would count as new ones.
+CREATE TABLE retired_ksns (
+    initial_ksn TEXT PRIMARY KEY,
+    reader_id BIGINT NOT NULL REFERENCES readers (id),
+    retired_at BIGINT NOT NULL
+);

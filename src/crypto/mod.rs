@@ -4,7 +4,7 @@
 //! step. These groups live here:
 //!
 //! - proofs of the caller: [`sign`] (SHA-1 `control`), [`oauth`], [`oauth_header`], [`nonce`] and
-//!   [`public_url`] (OAuth 1.0a);
+//!   [`public_url`] (OAuth 1.0a), [`token`] (operators);
 //! - the card's way in: [`tlv`], [`tlv_write`], [`reader`], [`reader_keys`], [`sim_keys`],
 //!   [`clear_list`], [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the
 //!   virtual reader;
@@ -52,4 +52,5 @@ pub mod sim_keys;
 pub mod tag_names;
 pub mod tlv;
 pub mod tlv_write;
+pub mod token;
 mod track;

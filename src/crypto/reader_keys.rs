@@ -297,8 +297,9 @@ fn passing_key(key: &SimKey, ksn: Ksn) -> BlockKey {
     BlockKey::tdes(front)
 }
 
-/// The block cipher of a DUKPT scheme, which is that of all its keys.
-pub(super) fn algorithm(cipher: Cipher) -> Algorithm {
+/// The block cipher of a scheme, which is that of all its keys.
+#[must_use]
+pub fn algorithm(cipher: Cipher) -> Algorithm {
     match cipher {
         Cipher::TdesDukpt(_) => Algorithm::Tdes,
         Cipher::AesDukpt(AesLength::Aes128) => Algorithm::Aes128,

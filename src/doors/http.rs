@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use futures_util::StreamExt;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
@@ -92,6 +92,10 @@ pub fn forbidden(reason: &dyn std::fmt::Display) -> HttpResponse {
     HttpResponse::Forbidden().finish()
 }
 
+/// The id of a request, among its data.
+#[derive(Clone)]
+pub struct RequestId(pub String);
+
 /// Gives each request an id (the client's own, if it sends a decent one), writes one log line
 /// for it, and counts it.
 ///
@@ -103,6 +107,7 @@ pub async fn observe<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request_id(&request, &entropy);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let path = request.path().to_owned();
     let span = tracing::info_span!("request", id, %method, path);

@@ -78,7 +78,7 @@ pub async fn authenticate(claim: Claim<'_>, endpoint: EndpointId) -> Result<Sign
     let found = found
         .filter(|found| found.merchant == merchant.id)
         .ok_or(Unsigned::ForeignEndpoint(endpoint))?;
-    let SignedBy { merchant, nonce_digest, stamped_at } = check(claim, &header, merchant)?;
+    let SignedBy { merchant, nonce_digest, stamped_at } = check(claim, &header, merchant).await?;
     Ok(Signed { merchant, endpoint: found, nonce_digest, stamped_at })
 }
 
@@ -88,7 +88,7 @@ pub async fn authenticate(claim: Claim<'_>, endpoint: EndpointId) -> Result<Sign
 /// The first check that fails.
 pub async fn authenticate_merchant(claim: Claim<'_>) -> Result<SignedBy, Unsigned> {
     let (header, merchant) = consumer(claim).await?;
-    check(claim, &header, merchant)
+    check(claim, &header, merchant).await
 }
 
 async fn consumer(claim: Claim<'_>) -> Result<(Header, Arc<Merchant>), Unsigned> {
@@ -98,12 +98,20 @@ async fn consumer(claim: Claim<'_>) -> Result<(Header, Arc<Merchant>), Unsigned>
     Ok((header, merchant.ok_or(Unsigned::UnknownConsumer)?))
 }
 
-fn check(claim: Claim<'_>, header: &Header, merchant: Arc<Merchant>) -> Result<SignedBy, Unsigned> {
+async fn check(
+    claim: Claim<'_>,
+    header: &Header,
+    merchant: Arc<Merchant>,
+) -> Result<SignedBy, Unsigned> {
     if header.method != HMAC_SHA1 {
         return Err(Unsigned::Method);
     }
     let stamped_at = check_clock(header.timestamp, claim.gateway.clock().now())?;
-    check_signature(claim, header, &merchant.control_key)?;
+    if let Err(wrong) = check_signature(claim, header, &merchant) {
+        // What is remembered of the merchant may be older than its key.
+        let now = claim.gateway.merchant_now(&header.consumer_key).await?;
+        check_signature(claim, header, &*now.ok_or(wrong)?)?;
+    }
     let nonce_digest = nonce_digest(&header.consumer_key, &header.nonce, header.timestamp);
     Ok(SignedBy { merchant, nonce_digest, stamped_at })
 }
@@ -120,7 +128,7 @@ fn check_clock(timestamp: u64, now: Millis) -> Result<Millis, Unsigned> {
 }
 
 /// Clients sign the address that they know: with or without the port, before or behind a proxy.
-fn check_signature(claim: Claim<'_>, header: &Header, control_key: &str) -> Result<(), Unsigned> {
+fn check_signature(claim: Claim<'_>, header: &Header, merchant: &Merchant) -> Result<(), Unsigned> {
     let Claim { base_urls, request, form, .. } = claim;
     let params = signed_params(form.fields(), header)?;
     let urls = match base_urls {
@@ -128,8 +136,11 @@ fn check_signature(claim: Claim<'_>, header: &Header, control_key: &str) -> Resu
         known => candidate_urls(known, request.path()),
     };
     let method = request.method().as_str();
-    let fits =
-        |url: &String| verify(control_key, &base_string(method, url, &params), &header.signature);
+    let now = claim.gateway.clock().now();
+    let fits = |url: &String| {
+        let base = base_string(method, url, &params);
+        merchant.good_keys(now).any(|key| verify(key, &base, &header.signature))
+    };
     if urls.iter().any(fits) { Ok(()) } else { Err(Unsigned::Signature(urls.join(", "))) }
 }
 

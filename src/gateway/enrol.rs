@@ -24,24 +24,34 @@ pub struct NewKeySet<'a> {
     pub base_key: &'a [u8],
 }
 
+/// Whether prefix and PIN formats fit the cipher.
+pub(super) fn check_spec(
+    prefix: &[u8],
+    cipher: Cipher,
+    pin_formats: &[PinFormat],
+) -> Result<(), Refusal> {
+    let (least, most) = cipher.prefix_len();
+    if !(least..=most).contains(&prefix.len()) {
+        let why = format!("a KSN names the key set in {least} to {most} bytes");
+        return Err(Refusal::invalid("prefix", why));
+    }
+    match pin_formats.iter().find(|format| !cipher.carries(**format)) {
+        Some(format) => {
+            let why = format!("{} cannot carry {}", cipher.name(), format.name());
+            Err(Refusal::invalid("pin_formats", why))
+        }
+        None => Ok(()),
+    }
+}
+
 impl NewKeySet<'_> {
     fn check(&self) -> Result<(), Refusal> {
-        let (least, most) = self.cipher.prefix_len();
-        if !(least..=most).contains(&self.prefix.len()) {
-            let why = format!("a KSN names the key set in {least} to {most} bytes");
-            return Err(Refusal::invalid("prefix", why));
-        }
+        check_spec(self.prefix, self.cipher, self.pin_formats)?;
         if self.base_key.len() != self.cipher.base_key_len() {
             let why = format!("the cipher's base key has {} bytes", self.cipher.base_key_len());
             return Err(Refusal::invalid("base_key", why));
         }
-        match self.pin_formats.iter().find(|format| !self.cipher.carries(**format)) {
-            Some(format) => {
-                let why = format!("{} cannot carry {}", self.cipher.name(), format.name());
-                Err(Refusal::invalid("pin_formats", why))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -58,7 +68,8 @@ impl Gateway {
     ) -> Result<(), Failure> {
         let control_key_sealed =
             self.parts.keys.seal_control_key(id, control_key, &self.parts.entropy);
-        let merchant = MerchantRecord { id, login: login.to_owned(), control_key_sealed };
+        let (login, old_control_key) = (login.to_owned(), None);
+        let merchant = MerchantRecord { id, login, control_key_sealed, old_control_key };
         Ok(self.store().add_merchant(&merchant, self.clock().now()).await?)
     }
 
@@ -79,7 +90,7 @@ impl Gateway {
         Ok(self.store().add_endpoint(endpoint, self.clock().now()).await?)
     }
 
-    /// Changes whether an endpoint is enabled and strict, its callback address, terms and limits.
+    /// Changes all of an endpoint but its number, merchant and currency.
     ///
     /// # Errors
     /// `Refused` when its limits make no sense; when the database cannot be written.

@@ -44,6 +44,8 @@ pub(super) struct OwnKeys {
     /// Card hashes: the present key, and those before it, newest first.
     pub(super) hashes: Vec<SealingKey>,
     pub(super) digests: SealingKey,
+    /// The audit log's chain.
+    pub(super) audit: SealingKey,
 }
 
 impl Rings {
@@ -72,7 +74,8 @@ impl OwnKeys {
     /// The first keys of a database: they come from the master key that it began with.
     pub(super) fn first(master: &SealingKey) -> Self {
         let hashes = vec![master.derive("card hash")];
-        Self { hashes, digests: master.derive("request digest") }
+        let (digests, audit) = (master.derive("request digest"), master.derive("audit log"));
+        Self { hashes, digests, audit }
     }
 }
 
@@ -93,11 +96,9 @@ impl Keys {
         *rings = Arc::new(Rings::derive(masters));
     }
 
-    /// The first of the gateway's own keys, for hashes or for digests.
-    pub(super) fn first_own_key(&self, for_hashes: bool) -> Zeroizing<[u8; 32]> {
-        let own = self.own();
-        let hashes = own.hashes.last().filter(|_| for_hashes);
-        Zeroizing::new(*hashes.unwrap_or(&own.digests).expose())
+    /// The gateway's own keys as they are.
+    pub(super) fn own_keys(&self) -> Arc<OwnKeys> {
+        self.own()
     }
 
     pub(super) fn take_own(&self, own: OwnKeys) {
@@ -193,6 +194,13 @@ impl Keys {
     #[must_use]
     pub fn request_digest<'a>(&self, fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
         self.own().digests.digest(fields.flat_map(|(name, value)| [name, value]))
+    }
+
+    /// A keyed digest over a row of the audit log; 32 lower-case hex digits. Who can write to the
+    /// database but does not know the master key cannot make one.
+    #[must_use]
+    pub(super) fn audit_digest(&self, parts: &[String]) -> String {
+        self.own().audit.digest(parts.iter().map(String::as_str))
     }
 }
 

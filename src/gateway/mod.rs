@@ -6,6 +6,7 @@
 
 mod advice;
 mod amend;
+mod audit;
 mod authorise;
 mod card_vault;
 mod close_day;
@@ -18,8 +19,10 @@ mod handover;
 mod keys;
 mod nonce_book;
 mod operator;
+mod operators;
 mod present;
 mod receiver;
+mod registrar;
 mod registry;
 mod report;
 mod rotate;
@@ -32,6 +35,7 @@ mod watch;
 pub use crate::store::{Balance, Gate, SettlementLine};
 pub use advice::{Encrypted, Noted, TillMessage};
 pub use amend::AmendIntent;
+pub use audit::Verdict;
 pub use close_day::{CloseIntent, Closing};
 pub use deliver::{CallbackWording, Delivery};
 pub use egress::{Egress, EgressError, EgressRules};
@@ -42,7 +46,9 @@ pub use handover::Handover;
 pub use keys::Keys;
 pub use nonce_book::NonceBook;
 pub use operator::SettledDay;
+pub use operators::Token;
 pub use receiver::Receiver;
+pub use registrar::*;
 pub use registry::Merchant;
 pub use report::{Line, Report, ReportIntent, Wanted};
 pub use rotate::Resealed;
@@ -64,7 +70,7 @@ use registry::Registry;
 use report::PAGES_AT_ONCE;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use velocity::Lines;
 
 /// Serial numbers from here on were rolled. The wire has room for 48 bits, of which counting never
@@ -102,6 +108,8 @@ pub struct Gateway {
     lines: Lines,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
+    /// Whoever writes the next row of the audit log.
+    audit_turn: Mutex<()>,
 }
 
 /// Why a request got no positive answer.
@@ -157,6 +165,7 @@ impl Gateway {
             lines: Lines::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
+            audit_turn: Mutex::new(()),
         }
     }
 

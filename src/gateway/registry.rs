@@ -26,6 +26,16 @@ pub struct Merchant {
     pub login: String,
     /// The secret of signatures and controls.
     pub control_key: Zeroizing<String>,
+    /// The one before, and until when it still proves who calls.
+    pub old_control_key: Option<(Zeroizing<String>, Millis)>,
+}
+
+impl Merchant {
+    /// The keys by which the merchant may prove itself now, the present one first.
+    pub fn good_keys(&self, now: Millis) -> impl Iterator<Item = &str> {
+        let old = self.old_control_key.as_ref().filter(|(_, until)| now < *until);
+        std::iter::once(self.control_key.as_str()).chain(old.map(|(key, _)| key.as_str()))
+    }
 }
 
 /// A key set with its base key opened.
@@ -76,12 +86,7 @@ impl Gateway {
         if let Some(known) = self.registry.logins.get(login, now) {
             return Ok(Some(known));
         }
-        let Some(record) = self.store().merchant_by_login(login).await? else {
-            return Ok(None);
-        };
-        let merchant = Arc::new(self.open_merchant(record)?);
-        self.registry.logins.put(login.to_owned(), Arc::clone(&merchant), now);
-        Ok(Some(merchant))
+        self.merchant_now(login).await
     }
 
     /// The merchant with this id. Errors as [`Gateway::merchant_by_login`].
@@ -167,10 +172,31 @@ impl Gateway {
         Ok(set)
     }
 
+    /// The merchant as the database has it now: another instance may just have changed its key.
+    ///
+    /// # Errors
+    /// As [`Gateway::merchant_by_login`].
+    pub async fn merchant_now(&self, login: &str) -> Result<Option<Arc<Merchant>>, Failure> {
+        let Some(record) = self.store().merchant_by_login(login).await? else {
+            return Ok(None);
+        };
+        let merchant = Arc::new(self.open_merchant(record)?);
+        let now = self.clock().now();
+        self.registry.logins.put(login.to_owned(), Arc::clone(&merchant), now);
+        Ok(Some(merchant))
+    }
+
     fn open_merchant(&self, record: MerchantRecord) -> Result<Merchant, Failure> {
-        let opened = self.parts.keys.open_control_key(record.id, &record.control_key_sealed);
-        let control_key = opened.map_err(|error| sealed_otherwise("merchant", &error))?;
-        Ok(Merchant { id: record.id, login: record.login, control_key })
+        let MerchantRecord { id, login, control_key_sealed, old_control_key } = record;
+        let open = |sealed: &[u8]| {
+            let opened = self.parts.keys.open_control_key(id, sealed);
+            opened.map_err(|error| sealed_otherwise("merchant", &error))
+        };
+        let old_control_key = match old_control_key {
+            Some((sealed, until)) => Some((open(&sealed)?, until)),
+            None => None,
+        };
+        Ok(Merchant { id, login, control_key: open(&control_key_sealed)?, old_control_key })
     }
 
     /// Makes it visible here at once that a gate was shut or opened.

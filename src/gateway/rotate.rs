@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 /// The purposes of the gateway's own keys, as they are stored.
 const CARD_HASH: &str = "card hash";
 const REQUEST_DIGEST: &str = "request digest";
+const AUDIT: &str = "audit log";
 
 /// What a change of the master key came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -31,18 +32,33 @@ impl Gateway {
     /// When the database is away, or its keys were sealed under a master key that is not there.
     pub async fn load_own_keys(&self) -> Result<(), Failure> {
         let mut stored = self.store().ring_keys().await?;
-        for purpose in [CARD_HASH, REQUEST_DIGEST] {
-            if !stored.iter().any(|key| key.purpose == purpose) {
-                let first = self.parts.keys.first_own_key(purpose == CARD_HASH);
-                self.add_ring_key(purpose, 0, &first).await?;
+        if self.add_first_keys(&stored).await? {
+            stored = self.store().ring_keys().await?;
+        }
+        let hashes = self.open_ring_keys(&stored, CARD_HASH)?;
+        let digests = self.open_ring_key(&stored, REQUEST_DIGEST)?;
+        let audit = self.open_ring_key(&stored, AUDIT)?;
+        self.parts.keys.take_own(OwnKeys { hashes, digests, audit });
+        Ok(())
+    }
+
+    /// Whether any was missing.
+    async fn add_first_keys(&self, stored: &[RingKey]) -> Result<bool, Failure> {
+        let own = self.parts.keys.own_keys();
+        let first = [
+            (CARD_HASH, own.hashes.last()),
+            (REQUEST_DIGEST, Some(&own.digests)),
+            (AUDIT, Some(&own.audit)),
+        ];
+        let mut added = false;
+        for (purpose, key) in first {
+            let missing = !stored.iter().any(|key| key.purpose == purpose);
+            if let Some(key) = key.filter(|_| missing) {
+                self.add_ring_key(purpose, 0, key.expose()).await?;
+                added = true;
             }
         }
-        stored = self.store().ring_keys().await?;
-        let hashes = self.open_ring_keys(&stored, CARD_HASH)?;
-        let digests = self.open_ring_keys(&stored, REQUEST_DIGEST)?.into_iter().next();
-        let digests = digests.ok_or_else(|| Failure::Internal("no digest key".to_owned()))?;
-        self.parts.keys.take_own(OwnKeys { hashes, digests });
-        Ok(())
+        Ok(added)
     }
 
     /// Hashes cards under a new key from now on. What was counted under the old one still counts.
@@ -99,6 +115,11 @@ impl Gateway {
         let key_sealed = self.parts.keys.seal(Sealed::RingKey, &context, key, &self.parts.entropy);
         let key = RingKey { purpose: purpose.to_owned(), number, key_sealed };
         Ok(self.store().add_ring_key(&key, self.clock().now()).await?)
+    }
+
+    fn open_ring_key(&self, stored: &[RingKey], purpose: &str) -> Result<SealingKey, Failure> {
+        let present = self.open_ring_keys(stored, purpose)?.into_iter().next();
+        present.ok_or_else(|| Failure::Internal(format!("there is no {purpose} key")))
     }
 
     fn open_ring_keys(

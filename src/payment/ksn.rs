@@ -49,6 +49,15 @@ impl Ksn {
         Some(Self { bytes, length })
     }
 
+    /// The number of the device: what stands between so many bytes of key set and the counter.
+    /// `None` if it is too large for [`of_device`](Self::of_device).
+    #[must_use]
+    pub fn device(self, cipher: Cipher, prefix_len: usize) -> Option<u32> {
+        let below = self.as_bytes().get(prefix_len..)?;
+        let number = below.iter().fold(0, |all, byte| (all << 8) | u128::from(*byte));
+        u32::try_from(number >> cipher.counter_mask().count_ones()).ok()
+    }
+
     /// The bytes as a reader sends them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -126,6 +135,20 @@ mod tests {
         assert!(ksn(TDES, &[0xFF; 5], 0x7FFFF).is_some());
         assert_eq!(ksn(TDES, &[0xFF; 5], 0x80000), None);
         assert_eq!(ksn(Cipher::AesGcm, &[0xFF; 13], 1), None);
+    }
+
+    #[test]
+    fn the_device_is_found_again() {
+        for (cipher, prefix) in [
+            (Cipher::AesGcm, &[0xFF, 0xFF, 1][..]),
+            (TDES, &[0xFF, 0xFF, 2, 0, 0]),
+            (TDES, &[0xFF; 3]),
+            (AES, &[1, 2, 3, 4]),
+        ] {
+            let ksn = Ksn::of_device(cipher, prefix, 462).unwrap();
+            let later = ksn.with_counter(cipher, 17).unwrap();
+            assert_eq!(later.device(cipher, prefix.len()), Some(462), "{cipher:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,16 @@ use super::limits::Limits;
 use super::money::{Amount, Currency};
 use super::refusal::Refusal;
 
+/// The longest name of a terminal.
+const TERMINAL_MAX: usize = 16;
+/// The longest text on a statement.
+const DESCRIPTOR_MAX: usize = 40;
+/// The longest hold, in days.
+const HOLD_DAYS_MAX: u32 = 31;
+/// All of an amount, in hundredths of a percent.
+const BASIS_POINTS_MAX: u32 = 10_000;
+const MINUTES_OF_DAY: u32 = 24 * 60;
+
 /// One endpoint: the door of one merchant in one currency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Endpoint {
@@ -82,6 +92,42 @@ impl Endpoint {
         let (least, most) = self.amount_limits_minor;
         if !(least..=most).contains(&amount.minor()) {
             return Err(Refusal::AmountOutOfLimits);
+        }
+        Ok(())
+    }
+
+    /// Whether what is said of the endpoint makes sense by itself.
+    ///
+    /// # Errors
+    /// The first field that does not.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let (least, most) = self.amount_limits_minor;
+        if least < 1 || most < least {
+            let why = "must be 1 or more and not above amount_most_minor";
+            return Err(Refusal::invalid("amount_least_minor", why));
+        }
+        let printable = |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~'));
+        if !(1..=TERMINAL_MAX).contains(&self.terminal_id.len()) || !printable(&self.terminal_id) {
+            return Err(Refusal::invalid("terminal_id", "must be 1 to 16 ASCII characters"));
+        }
+        if self.descriptor.len() > DESCRIPTOR_MAX || !printable(&self.descriptor) {
+            return Err(Refusal::invalid("descriptor", "must be at most 40 ASCII characters"));
+        }
+        self.terms.check()?;
+        self.limits.check().map_err(|error| Refusal::invalid(error.place, error.why))
+    }
+}
+
+impl Terms {
+    fn check(&self) -> Result<(), Refusal> {
+        if !(1..=HOLD_DAYS_MAX).contains(&self.hold_days) {
+            return Err(Refusal::invalid("hold_days", "must be 1 to 31"));
+        }
+        if self.fee.basis_points > BASIS_POINTS_MAX {
+            return Err(Refusal::invalid("fee_basis_points", "must be at most 10000"));
+        }
+        if self.day.close_at.is_some_and(|minutes| minutes >= MINUTES_OF_DAY) {
+            return Err(Refusal::invalid("close_at", "must be a time like 23:30"));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 pub mod amend;
 pub mod amendment;
+pub mod audit;
 pub mod card;
 pub mod chip;
 pub mod day;
@@ -18,6 +19,7 @@ pub mod limits;
 pub mod merchant;
 pub mod money;
 pub mod notice;
+pub mod operator;
 pub mod order;
 pub mod pin_format;
 pub mod reader;

@@ -6,9 +6,11 @@
 //! ways stands in [`sqlite`] and [`postgres`]; everything else is one portable SQL text.
 
 mod amendments;
+mod audit;
 mod balances;
 mod batch;
 mod card_keys;
+mod ceremonies;
 mod connection;
 mod day_closes;
 mod jobs;
@@ -19,8 +21,10 @@ mod lookup;
 mod migrations;
 mod nonces;
 mod notices;
+mod numbered;
 mod numbers;
 mod opening;
+mod operators;
 mod orders;
 mod phones;
 mod postgres;
@@ -42,10 +46,12 @@ mod writer;
 pub use amendments::AmendmentAdvance;
 pub use balances::Balance;
 pub use card_keys::StoredCardKey;
+pub use ceremonies::{CeremonyRecord, ComponentRecord};
 pub use day_closes::Gate;
 pub use jobs::Job;
 pub use leases::CounterMark;
 pub use notices::{DueNotice, NoticeState};
+pub use numbered::Numbered;
 pub use opening::Commits;
 pub use postgres::dump_postgres;
 pub use readers::KeySetRecord;

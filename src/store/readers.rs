@@ -1,6 +1,6 @@
 //! Key sets and readers. Base keys lie here sealed; the store never sees them open.
 
-use super::sql::{Row, sql};
+use super::sql::{Row, Statement, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
@@ -57,14 +57,26 @@ const INSERT_READER: &str = "\
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const CHANGE_READER: &str = "\
     UPDATE readers SET state = $2, merchant_id = $3, endpoint_id = $4, group_id = $5 WHERE id = $1";
+const READER_WITH_KSN: &str = "SELECT serial FROM readers WHERE initial_ksn = $1";
+const KSN_RETIRED: &str = "SELECT initial_ksn FROM retired_ksns WHERE initial_ksn = $1";
+/// Whoever else changed the state meanwhile was first.
+const SET_STATE: &str = "UPDATE readers SET state = $3 WHERE id = $1 AND state = $2";
+const ASSIGN: &str = "\
+    UPDATE readers SET merchant_id = $2, endpoint_id = $3, group_id = $4 \
+    WHERE id = $1 AND state <> 'lost'";
 /// The key is handed out to one caller only.
 const NOTE_INJECTION: &str = "\
     UPDATE readers SET injected_at = $2 WHERE id = $1 AND injected_at IS NULL AND initial_ksn = $3";
+/// A key has one life only: its KSN never comes back.
+const RETIRE_KSN: &str = "\
+    INSERT INTO retired_ksns (initial_ksn, reader_id, retired_at) \
+    SELECT initial_ksn, id, $3 FROM readers \
+    WHERE id = $1 AND initial_ksn = $2 AND state IN ('new', 'active')";
 /// A new key begins a new count.
 const REPLACE_KEY: &str = "\
     UPDATE readers SET key_set_id = $2, initial_ksn = $3, last_counter = 0, injected_at = NULL, \
            state = 'new' \
-    WHERE id = $1";
+    WHERE id = $1 AND initial_ksn = $4 AND state IN ('new', 'active')";
 
 impl Store {
     /// The key set with this id.
@@ -88,15 +100,7 @@ impl Store {
     /// # Errors
     /// When it is there already or the database cannot be written.
     pub async fn add_key_set(&self, set: &KeySetRecord) -> Result<(), StoreError> {
-        let formats: Vec<_> = set.pin_formats.iter().map(|format| format.name()).collect();
-        let statement = sql(INSERT_KEY_SET)
-            .bind(set.id.0)
-            .bind(hex::encode_upper(&set.prefix))
-            .bind(set.cipher.name())
-            .bind(set.cipher.variant().map(str::to_owned))
-            .bind(formats.join(","))
-            .bind(&*set.base_key_sealed);
-        self.change(vec![statement]).await.map(drop)
+        self.change(vec![insert_key_set(set)]).await.map(drop)
     }
 
     /// The reader with this serial.
@@ -183,21 +187,76 @@ impl Store {
         Ok(self.change(vec![statement]).await?.changed > 0)
     }
 
-    /// Gives a reader a place in another key set, or a new one in its own: it counts from zero
-    /// again and waits for its key.
+    /// Gives a reader a place in another key set: it counts from zero again and waits for its key.
+    /// `false` if it is blocked or lost.
     ///
     /// # Errors
-    /// When the KSN is another reader's or the database cannot be written.
+    /// When somebody else did so meanwhile, the KSN is another reader's, or the database cannot be
+    /// written.
     pub async fn replace_key(
         &self,
-        reader: ReaderId,
+        reader: &Reader,
         key_set: KeySetId,
         initial_ksn: Ksn,
-    ) -> Result<(), StoreError> {
-        let statement =
-            sql(REPLACE_KEY).bind(reader.0).bind(key_set.0).bind(initial_ksn.to_string());
-        self.change(vec![statement]).await.map(drop)
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let old = reader.initial_ksn.to_string();
+        let retire = sql(RETIRE_KSN).bind(reader.id.0).bind(old.as_str()).bind(now);
+        let replace = sql(REPLACE_KEY)
+            .bind(reader.id.0)
+            .bind(key_set.0)
+            .bind(initial_ksn.to_string())
+            .bind(old);
+        Ok(self.change(vec![retire, replace]).await?.changed > 0)
     }
+
+    /// Changes a reader's state from one to another. `false` if it was not in the first.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_reader_state(
+        &self,
+        reader: ReaderId,
+        from: ReaderState,
+        to: ReaderState,
+    ) -> Result<bool, StoreError> {
+        let statement = sql(SET_STATE).bind(reader.0).bind(from.name()).bind(to.name());
+        Ok(self.change(vec![statement]).await?.changed > 0)
+    }
+
+    /// Changes whom a reader serves. `false` if it is lost.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn assign_reader(&self, reader: &Reader) -> Result<bool, StoreError> {
+        let statement = sql(ASSIGN)
+            .bind(reader.id.0)
+            .bind(reader.merchant.0)
+            .bind(reader.endpoint.map(|endpoint| endpoint.0))
+            .bind(reader.group.map(|group| group.0));
+        Ok(self.change(vec![statement]).await?.changed > 0)
+    }
+
+    /// Whether a reader has or had this initial KSN.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_ksn_used(&self, ksn: Ksn) -> Result<bool, StoreError> {
+        let text = ksn.to_string();
+        let used = self.row(sql(READER_WITH_KSN).bind(text.as_str())).await?.is_some();
+        Ok(used || self.row(sql(KSN_RETIRED).bind(text)).await?.is_some())
+    }
+}
+
+/// The statement that adds a key set.
+pub(super) fn insert_key_set(set: &KeySetRecord) -> Statement {
+    sql(INSERT_KEY_SET)
+        .bind(set.id.0)
+        .bind(hex::encode_upper(&set.prefix))
+        .bind(set.cipher.name())
+        .bind(set.cipher.variant().map(str::to_owned))
+        .bind(pin_names(&set.pin_formats))
+        .bind(&*set.base_key_sealed)
 }
 
 fn key_set_from(mut row: Row) -> Result<KeySetRecord, StoreError> {
@@ -228,12 +287,18 @@ fn reader_from(mut row: Row) -> Result<Reader, StoreError> {
     })
 }
 
-fn cipher(row: &mut Row) -> Result<Cipher, StoreError> {
+pub(super) fn cipher(row: &mut Row) -> Result<Cipher, StoreError> {
     let (name, variant) = (row.text()?, row.optional_text()?);
     Cipher::from_names(&name, variant.as_deref()).ok_or_else(|| corrupt("cipher"))
 }
 
-fn pin_formats(names: &str) -> Result<Vec<PinFormat>, StoreError> {
+pub(super) fn pin_formats(names: &str) -> Result<Vec<PinFormat>, StoreError> {
     let names = names.split(',').filter(|name| !name.is_empty());
     names.map(|name| PinFormat::from_name(name).ok_or_else(|| corrupt("PIN format"))).collect()
+}
+
+/// Formats of PIN blocks as they are stored, parted by commas.
+pub(super) fn pin_names(formats: &[PinFormat]) -> String {
+    let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
+    names.join(",")
 }

@@ -16,17 +16,45 @@ pub struct MerchantRecord {
     pub id: MerchantId,
     pub login: String,
     pub control_key_sealed: Vec<u8>,
+    /// The control key before, and until when it is still good.
+    pub old_control_key: Option<(Vec<u8>, Millis)>,
 }
 
-const MERCHANT_BY_LOGIN: &str =
-    "SELECT id, login, control_key_sealed FROM merchants WHERE login = $1";
-const MERCHANT_BY_ID: &str = "SELECT id, login, control_key_sealed FROM merchants WHERE id = $1";
-const ENDPOINT: &str = "\
-    SELECT id, merchant_id, group_id, currency, enabled, strict_validation, sandbox, \
-           callback_url, amount_least_minor, amount_most_minor, terminal_id, descriptor, \
-           partial_capture, partial_reversal, multi_capture, hold_days, fee_basis_points, \
-           fee_fixed_minor, time_zone, close_at, limits \
-    FROM endpoints WHERE id = $1";
+macro_rules! select_merchant {
+    ($tail:literal) => {
+        concat!(
+            "SELECT id, login, control_key_sealed, old_control_key_sealed, \
+                    old_control_key_until FROM merchants ",
+            $tail
+        )
+    };
+}
+
+macro_rules! select_endpoint {
+    ($tail:literal) => {
+        concat!(
+            "SELECT id, merchant_id, group_id, currency, enabled, strict_validation, sandbox, \
+                    callback_url, amount_least_minor, amount_most_minor, terminal_id, \
+                    descriptor, partial_capture, partial_reversal, multi_capture, hold_days, \
+                    fee_basis_points, fee_fixed_minor, time_zone, close_at, limits \
+             FROM endpoints ",
+            $tail
+        )
+    };
+}
+
+const MERCHANT_BY_LOGIN: &str = select_merchant!("WHERE login = $1");
+const MERCHANT_BY_ID: &str = select_merchant!("WHERE id = $1");
+const MERCHANTS: &str = select_merchant!("WHERE id > $1 ORDER BY id LIMIT $2");
+/// One old key at a time: while it is still good, only a rotation that ends all old keys follows.
+const ROTATE: &str = "\
+    UPDATE merchants SET old_control_key_sealed = control_key_sealed, \
+           old_control_key_until = $3, control_key_sealed = $2 \
+    WHERE id = $1 AND ($3 <= $4 OR old_control_key_until IS NULL OR old_control_key_until <= $4)";
+const ENDPOINT: &str = select_endpoint!("WHERE id = $1");
+const ENDPOINTS: &str = select_endpoint!("WHERE id > $1 ORDER BY id LIMIT $2");
+const GROUPS: &str =
+    "SELECT id, merchant_id FROM endpoint_groups WHERE id > $1 ORDER BY id LIMIT $2";
 const GROUP_OWNER: &str = "SELECT merchant_id FROM endpoint_groups WHERE id = $1";
 const INSERT_MERCHANT: &str = "\
     INSERT INTO merchants (id, login, control_key_sealed, created_at) VALUES ($1, $2, $3, $4)";
@@ -43,8 +71,10 @@ const UPDATE_ENDPOINT: &str = "\
     UPDATE endpoints SET enabled = $2, strict_validation = $3, callback_url = $4, \
            partial_capture = $5, partial_reversal = $6, multi_capture = $7, hold_days = $8, \
            fee_basis_points = $9, fee_fixed_minor = $10, time_zone = $11, close_at = $12, \
-           limits = $13 \
+           limits = $13, group_id = $14, amount_least_minor = $15, amount_most_minor = $16, \
+           terminal_id = $17, descriptor = $18, sandbox = $19 \
     WHERE id = $1";
+
 impl Store {
     /// The merchant with this login.
     ///
@@ -131,8 +161,7 @@ impl Store {
         self.change(vec![statement, gate]).await.map(drop)
     }
 
-    /// Changes what may change about an endpoint: enabled, strictness, callback address, terms,
-    /// limits.
+    /// Changes all of an endpoint but its number, merchant and currency.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -142,8 +171,71 @@ impl Store {
             .bind(endpoint.enabled)
             .bind(endpoint.strict_validation)
             .bind(endpoint.callback_url.clone());
-        let statement = bind_terms(statement, &endpoint.terms).bind(json(&endpoint.limits)?);
+        let statement = bind_terms(statement, &endpoint.terms)
+            .bind(json(&endpoint.limits)?)
+            .bind(endpoint.group.map(|group| group.0))
+            .bind(endpoint.amount_limits_minor.0)
+            .bind(endpoint.amount_limits_minor.1)
+            .bind(endpoint.terminal_id.as_str())
+            .bind(endpoint.descriptor.as_str())
+            .bind(endpoint.sandbox);
         self.change(vec![statement]).await.map(drop)
+    }
+
+    /// So many merchants with higher numbers than `after`, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn merchants_after(
+        &self,
+        after: MerchantId,
+        most: u32,
+    ) -> Result<Vec<MerchantRecord>, StoreError> {
+        let rows = self.rows(sql(MERCHANTS).bind(after.0).bind(i64::from(most))).await?;
+        rows.into_iter().map(merchant_from).collect()
+    }
+
+    /// Gives a merchant a new control key; the present one is good until `until`. `false` if an
+    /// older one is still good now, and would be forgotten too early.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn rotate_control_key(
+        &self,
+        merchant: MerchantId,
+        control_key_sealed: &[u8],
+        until: Millis,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let statement = sql(ROTATE).bind(merchant.0).bind(control_key_sealed).bind(until).bind(now);
+        Ok(self.change(vec![statement]).await?.changed > 0)
+    }
+
+    /// So many endpoints with higher numbers than `after`, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn endpoints_after(
+        &self,
+        after: EndpointId,
+        most: u32,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let rows = self.rows(sql(ENDPOINTS).bind(after.0).bind(i64::from(most))).await?;
+        rows.into_iter().map(endpoint_from).collect()
+    }
+
+    /// So many groups with higher numbers than `after`, in order, and whose they are.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn groups_after(
+        &self,
+        after: GroupId,
+        most: u32,
+    ) -> Result<Vec<(GroupId, MerchantId)>, StoreError> {
+        let rows = self.rows(sql(GROUPS).bind(after.0).bind(i64::from(most))).await?;
+        let group = |mut row: Row| Ok((GroupId(row.int()?), MerchantId(row.int()?)));
+        rows.into_iter().map(group).collect()
     }
 }
 
@@ -152,6 +244,7 @@ fn merchant_from(mut row: Row) -> Result<MerchantRecord, StoreError> {
         id: MerchantId(row.int()?),
         login: row.text()?,
         control_key_sealed: row.bytes()?,
+        old_control_key: row.optional_bytes()?.zip(row.optional_int()?),
     })
 }
 

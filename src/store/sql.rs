@@ -124,8 +124,13 @@ impl Row {
     }
 
     pub(super) fn bytes(&mut self) -> Result<Vec<u8>, StoreError> {
+        self.optional_bytes()?.ok_or_else(|| corrupt("row"))
+    }
+
+    pub(super) fn optional_bytes(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         match self.0.next() {
-            Some(Value::Bytes(Some(value))) => Ok(value),
+            Some(Value::Bytes(value)) => Ok(value),
+            Some(Value::Int(None) | Value::Text(None)) => Ok(None),
             _ => Err(corrupt("row")),
         }
     }

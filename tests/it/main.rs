@@ -35,6 +35,7 @@ mod orders;
 mod process;
 mod readers;
 mod readme;
+mod registry;
 mod report;
 mod rki;
 mod scan_pan;

@@ -49,6 +49,7 @@ impl Shelf {
             id: MerchantId(1),
             login: "m".to_owned(),
             control_key_sealed: vec![0, 255, 7],
+            old_control_key: None,
         };
         self.first.add_merchant(&merchant, 1).await.unwrap();
         self.first.add_endpoint(&endpoint(), 1).await.unwrap();

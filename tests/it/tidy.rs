@@ -16,6 +16,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("doors/csv.rs", &[]),
     ("doors/form.rs", &["payment", "doors"]),
     ("doors/oauth.rs", &["payment", "crypto", "gateway", "doors"]),
+    ("doors/limits.rs", &["payment"]),
+    ("doors/span.rs", &["payment"]),
     ("doors/mapi", &["payment", "crypto", "gateway", "clock", "doors"]),
     ("doors/rki", &["payment", "crypto", "gateway", "doors"]),
     ("doors/ops.rs", &["gateway", "doors"]),
@@ -35,8 +37,8 @@ const BETWEEN_DOORS: &[(&str, &[&str])] = &[
     ("doors/mapi", &["http", "form", "oauth", "csv", "mapi"]),
     ("doors/rki", &["http", "form", "oauth", "rki"]),
     ("doors/ops.rs", &["http"]),
-    ("doors/admin", &["http", "csv", "admin"]),
-    ("doors/sandbox", &["http", "sandbox"]),
+    ("doors/admin", &["http", "csv", "limits", "admin"]),
+    ("doors/sandbox", &["http", "limits", "span", "sandbox"]),
 ];
 
 /// Where an outside crate may be named; everywhere else its words stay unknown.

@@ -60,7 +60,9 @@ pub(super) async fn enrol(
 pub(super) async fn register(store: &Store, readers: u32, now: i64) -> anyhow::Result<()> {
     let no_key = vec![0; 40];
     let login = LOGIN.to_owned();
-    let merchant = MerchantRecord { id: MERCHANT, login, control_key_sealed: no_key.clone() };
+    let control_key_sealed = no_key.clone();
+    let merchant =
+        MerchantRecord { id: MERCHANT, login, control_key_sealed, old_control_key: None };
     store.add_merchant(&merchant, now).await?;
     store.add_group(GROUP, MERCHANT).await?;
     store.add_endpoint(&endpoint()?, 0).await?;

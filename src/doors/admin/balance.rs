@@ -47,9 +47,6 @@ pub struct BalanceAnswer {
               (status = 401, description = "Not the operators' token"),
               (status = 404, description = "No such merchant")))]
 pub(crate) async fn balances(admin: web::Data<Admin>, request: HttpRequest) -> HttpResponse {
-    if let Some(answer) = admin.turn_away(&request) {
-        return answer;
-    }
     let query = match Query::<BalanceQuery>::from_query(request.query_string()) {
         Ok(query) => query.into_inner(),
         Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),

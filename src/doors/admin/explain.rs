@@ -1,12 +1,13 @@
 //! Why a reader's message is not understood.
 
-use super::{Admin, failed, problem};
+use super::Admin;
+use super::answer::{failed, problem};
 use crate::crypto::diagnosis::{Diagnosis, Finding};
 use crate::gateway::Puzzle;
 use crate::payment::money::{Amount, Currency};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web;
-use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -54,14 +55,7 @@ pub struct ExplainAnswer {
     responses((status = 200, description = "What was found", body = ExplainAnswer),
               (status = 400, description = "The request is wrong; `error` says how"),
               (status = 401, description = "Not the operators' token")))]
-pub(crate) async fn explain_decrypt(
-    admin: web::Data<Admin>,
-    request: HttpRequest,
-    body: web::Bytes,
-) -> HttpResponse {
-    if let Some(answer) = admin.turn_away(&request) {
-        return answer;
-    }
+pub(crate) async fn explain_decrypt(admin: web::Data<Admin>, body: web::Bytes) -> HttpResponse {
     let asked = match serde_json::from_slice::<ExplainRequest>(&body) {
         Ok(asked) => asked,
         Err(error) => return problem(StatusCode::BAD_REQUEST, error.to_string()),

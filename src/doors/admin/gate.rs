@@ -3,8 +3,8 @@
 use super::{Admin, failed};
 use crate::gateway::Failure;
 use crate::payment::ids::EndpointId;
+use actix_web::HttpResponse;
 use actix_web::web::{self, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -42,14 +42,7 @@ pub struct ClosingAnswer {
     responses((status = 200, description = "How the gate stands", body = GateAnswer),
               (status = 401, description = "Not the operators' token"),
               (status = 404, description = "No such gate")))]
-pub(crate) async fn gate(
-    admin: web::Data<Admin>,
-    request: HttpRequest,
-    path: Path<i64>,
-) -> HttpResponse {
-    if let Some(answer) = admin.turn_away(&request) {
-        return answer;
-    }
+pub(crate) async fn gate(admin: web::Data<Admin>, path: Path<i64>) -> HttpResponse {
     admin.tell(EndpointId(*path)).await
 }
 
@@ -60,14 +53,7 @@ pub(crate) async fn gate(
     responses((status = 200, description = "How the gate stands now", body = GateAnswer),
               (status = 401, description = "Not the operators' token"),
               (status = 404, description = "No such gate")))]
-pub(crate) async fn unlock(
-    admin: web::Data<Admin>,
-    request: HttpRequest,
-    path: Path<i64>,
-) -> HttpResponse {
-    if let Some(answer) = admin.turn_away(&request) {
-        return answer;
-    }
+pub(crate) async fn unlock(admin: web::Data<Admin>, path: Path<i64>) -> HttpResponse {
     let endpoint = EndpointId(*path);
     if let Err(failure) = admin.gateway.unlock_gate(endpoint).await {
         return failed(&failure);

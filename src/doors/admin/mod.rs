@@ -8,14 +8,20 @@
 //! | `POST /admin/explain/decrypt` | what is wrong with a reader's message, JSON |
 //! | `POST /admin/orders/{order}/resolve` | 204, once what was unknown is decided |
 //! | `GET /admin/settlements/{batch}.csv`, `….json` | what a closed day moved |
+//! | `/admin/v1/…` | the registry and the audit log: [`v1`] |
 //!
-//! Without a token in the settings the door is shut: every request is answered 404.
+//! [`guard`] stands before all of them: it tells who calls, holds the role against the route, and
+//! writes the audit log. Without a token in the settings the door is shut: every request is
+//! answered 404.
 
+mod answer;
 mod balance;
 mod explain;
 mod gate;
+mod guard;
 mod order;
 mod settlement;
+pub(crate) mod v1;
 
 pub(crate) use balance::*;
 pub(crate) use explain::*;
@@ -23,73 +29,31 @@ pub(crate) use gate::*;
 pub(crate) use order::*;
 pub(crate) use settlement::*;
 
-use crate::crypto::sign::secrets_match;
-use crate::gateway::{Failure, Gateway};
-use crate::payment::refusal::Refusal;
-use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
+use crate::gateway::Gateway;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use answer::{failed, problem};
 use std::sync::Arc;
 
 /// What the handlers need.
 #[derive(Clone)]
 pub struct Admin {
     pub gateway: Arc<Gateway>,
-    /// The operators' token; none shuts the door.
+    /// The token of the operator `root`; none shuts the door.
     pub token: Option<Arc<str>>,
 }
 
 /// Mounts the door.
 pub fn configure(config: &mut ServiceConfig) {
-    config
-        .route("/admin/balances", web::get().to(balances))
-        .route("/admin/explain/decrypt", web::post().to(explain_decrypt))
-        .route("/admin/gates/{endpoint}", web::get().to(gate))
-        .route("/admin/gates/{endpoint}/unlock", web::post().to(unlock))
-        .route("/admin/orders/{order}/resolve", web::post().to(resolve))
-        .route("/admin/settlements/{batch}.csv", web::get().to(settlement_csv))
-        .route("/admin/settlements/{batch}.json", web::get().to(settlement_json));
-}
-
-impl Admin {
-    /// The answer to whoever is no operator.
-    fn turn_away(&self, request: &HttpRequest) -> Option<HttpResponse> {
-        let Some(token) = &self.token else {
-            return Some(HttpResponse::NotFound().finish());
-        };
-        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = header.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
-        if secrets_match(token, given) {
-            return None;
-        }
-        tracing::warn!("answered 401: not the operators' token");
-        let told = "use the operators' token: Authorization: Bearer TOKEN";
-        Some(problem(StatusCode::UNAUTHORIZED, told))
-    }
-}
-
-/// A JSON answer that says what is wrong and what to do.
-fn problem(status: StatusCode, message: impl Into<String>) -> HttpResponse {
-    HttpResponse::build(status).json(serde_json::json!({ "error": message.into() }))
-}
-
-fn failed(failure: &Failure) -> HttpResponse {
-    match failure {
-        Failure::Refused {
-            refusal: refusal @ (Refusal::OrderNotFound | Refusal::EndpointNotFound(_)),
-            ..
-        } => problem(StatusCode::NOT_FOUND, refusal.to_string()),
-        Failure::Refused { refusal, cause } => {
-            problem(StatusCode::CONFLICT, format!("{refusal}: {cause}"))
-        }
-        Failure::Unavailable(_) | Failure::NonceReused => {
-            tracing::warn!(%failure, "answered 503");
-            super::http::unavailable()
-        }
-        Failure::Internal(_) => {
-            tracing::error!(%failure, "answered 500");
-            HttpResponse::InternalServerError().finish()
-        }
-    }
+    let door = web::scope("/admin")
+        .wrap(from_fn(guard::admit))
+        .service(web::scope("/v1").configure(v1::configure))
+        .route("/balances", web::get().to(balances))
+        .route("/explain/decrypt", web::post().to(explain_decrypt))
+        .route("/gates/{endpoint}", web::get().to(gate))
+        .route("/gates/{endpoint}/unlock", web::post().to(unlock))
+        .route("/orders/{order}/resolve", web::post().to(resolve))
+        .route("/settlements/{batch}.csv", web::get().to(settlement_csv))
+        .route("/settlements/{batch}.json", web::get().to(settlement_json));
+    config.service(door);
 }

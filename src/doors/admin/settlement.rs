@@ -5,9 +5,9 @@ use super::{Admin, failed, problem};
 use crate::doors::csv::push_record;
 use crate::gateway::{Failure, Gateway, SettledDay, SettlementLine};
 use crate::payment::ids::DayCloseId;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::DateTime;
 use futures_util::stream::{self, Stream};
 use serde::Serialize;
@@ -124,12 +124,8 @@ impl Format {
                content_type = "text/csv", body = String),
               (status = 401, description = "Not the operators' token"),
               (status = 404, description = "No day was closed and counted with this number")))]
-pub(crate) async fn settlement_csv(
-    admin: web::Data<Admin>,
-    request: HttpRequest,
-    path: Path<i64>,
-) -> HttpResponse {
-    file(&admin, &request, DayCloseId(*path), Format::Csv).await
+pub(crate) async fn settlement_csv(admin: web::Data<Admin>, path: Path<i64>) -> HttpResponse {
+    file(&admin, DayCloseId(*path), Format::Csv).await
 }
 
 /// What a closed day moved, as JSON.
@@ -140,23 +136,11 @@ pub(crate) async fn settlement_csv(
                content_type = "application/json", body = String),
               (status = 401, description = "Not the operators' token"),
               (status = 404, description = "No day was closed and counted with this number")))]
-pub(crate) async fn settlement_json(
-    admin: web::Data<Admin>,
-    request: HttpRequest,
-    path: Path<i64>,
-) -> HttpResponse {
-    file(&admin, &request, DayCloseId(*path), Format::Json).await
+pub(crate) async fn settlement_json(admin: web::Data<Admin>, path: Path<i64>) -> HttpResponse {
+    file(&admin, DayCloseId(*path), Format::Json).await
 }
 
-async fn file(
-    admin: &Admin,
-    request: &HttpRequest,
-    batch: DayCloseId,
-    format: Format,
-) -> HttpResponse {
-    if let Some(answer) = admin.turn_away(request) {
-        return answer;
-    }
+async fn file(admin: &Admin, batch: DayCloseId, format: Format) -> HttpResponse {
     let content_type = match format {
         Format::Csv => "text/csv; charset=utf-8",
         Format::Json => "application/json",

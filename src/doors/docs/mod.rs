@@ -56,6 +56,34 @@ const INITIALIZER: &str = include_str!("initializer.js");
         admin::resolve,
         admin::settlement_csv,
         admin::settlement_json,
+        admin::v1::operators,
+        admin::v1::add_operator,
+        admin::v1::disable_operator,
+        admin::v1::audit_rows,
+        admin::v1::verify_audit,
+        admin::v1::merchants,
+        admin::v1::add_merchant,
+        admin::v1::rotate_control_key,
+        admin::v1::groups,
+        admin::v1::add_group,
+        admin::v1::endpoints,
+        admin::v1::endpoint,
+        admin::v1::add_endpoint,
+        admin::v1::change_endpoint,
+        admin::v1::set_callback_url,
+        admin::v1::key_sets,
+        admin::v1::add_key_set,
+        admin::v1::begin_ceremony,
+        admin::v1::ceremony,
+        admin::v1::give_component,
+        admin::v1::readers,
+        admin::v1::reader,
+        admin::v1::add_reader,
+        admin::v1::assign,
+        admin::v1::block,
+        admin::v1::unblock,
+        admin::v1::lose,
+        admin::v1::inject,
         ops::live,
         ops::ready,
         ops::metrics,
@@ -65,7 +93,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
         (name = "Readers", description = "What readers are configured with, as their SDK asks for it"),
         (name = "Sandbox", description = "Virtual readers, the callback inbox, the clock and limits; only in `tillgate dev`"),
-        (name = "Operators", description = "Gates, unknown outcomes, settlement files"),
+        (name = "Operators", description = "Gates, unknown outcomes, settlement files, the registry, the audit log"),
         (name = "Operations", description = "Health and metrics"),
     )
 )]
@@ -81,7 +109,8 @@ impl Modify for Signatures {
         let header = ApiKeyValue::with_description("Authorization", description);
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("oauth1", SecurityScheme::ApiKey(ApiKey::Header(header)));
-        let token = "The operators' token: `Bearer TOKEN`. In `tillgate dev` it is `sandbox`.";
+        let token =
+            "An operator's token: `Bearer TOKEN`. In `tillgate dev` that of `root` is `sandbox`.";
         let token = ApiKeyValue::with_description("Authorization", token);
         components.add_security_scheme("operator", SecurityScheme::ApiKey(ApiKey::Header(token)));
     }

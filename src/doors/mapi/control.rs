@@ -14,14 +14,26 @@ pub(super) async fn merchant_of(
     gateway: &Gateway,
     login: &str,
     control: &str,
-    expected: impl FnOnce(&str) -> String,
+    expected: impl Fn(&str) -> String,
     formula: &str,
 ) -> Result<Arc<Merchant>, Failure> {
-    let merchant = gateway.merchant_by_login(login).await?;
-    let key = merchant.as_ref().map_or("", |merchant| merchant.control_key.as_str());
-    let fits = control_matches(&expected(key), control);
+    let now = gateway.clock().now();
+    // An unknown login takes as long as a known one.
+    let fits = |merchant: Option<&Merchant>| match merchant {
+        Some(merchant) => {
+            merchant.good_keys(now).any(|key| control_matches(&expected(key), control))
+        }
+        None => control_matches(&expected(""), control),
+    };
+    let mut merchant = gateway.merchant_by_login(login).await?;
+    let mut fitting = fits(merchant.as_deref());
+    if !fitting {
+        // What is remembered of the merchant may be older than its key.
+        merchant = gateway.merchant_now(login).await?;
+        fitting = fits(merchant.as_deref());
+    }
     match merchant {
-        Some(merchant) if fits => Ok(merchant),
+        Some(merchant) if fitting => Ok(merchant),
         known => Err(Failure::Refused {
             refusal: Refusal::InvalidControl,
             cause: match known {

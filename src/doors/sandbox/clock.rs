@@ -3,17 +3,14 @@
 
 use super::{Sandbox, problem};
 use crate::clock::Clock;
-use crate::payment::{DAY, HOUR, MINUTE, Millis, SECOND};
+use crate::doors::span::parse_span;
+use crate::payment::Millis;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
-use std::num::IntErrorKind;
 use utoipa::ToSchema;
-
-/// The units in which a time is written.
-const UNITS: [(&str, Millis); 4] = [("s", SECOND), ("m", MINUTE), ("h", HOUR), ("d", DAY)];
 
 /// What the clock shows.
 #[derive(Serialize, ToSchema)]
@@ -47,7 +44,7 @@ pub struct ClockRequest {
 impl ClockRequest {
     fn millis(&self) -> Result<Millis, String> {
         match (&self.advance, self.advance_ms) {
-            (Some(text), None) => parse_time(text).ok_or_else(|| {
+            (Some(text), None) => parse_span(text).ok_or_else(|| {
                 format!(
                     "advance: {text:?} is not a time; write a whole number and s, m, h or d, \
                      for example \"7d\""
@@ -91,56 +88,4 @@ pub(crate) async fn move_clock(sandbox: web::Data<Sandbox>, body: web::Bytes) ->
         tracing::warn!(%failure, "the clock was moved; what is due waits for the next minute");
     }
     HttpResponse::Ok().json(ClockAnswer::of(clock))
-}
-
-/// A whole number and its unit. What is too large to count is as long as can be counted.
-pub(super) fn parse_time(text: &str) -> Option<Millis> {
-    let (number, unit) =
-        UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
-    let number = match number.parse::<Millis>() {
-        Ok(number) => number,
-        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Millis::MAX,
-        Err(error) if *error.kind() == IntErrorKind::NegOverflow => Millis::MIN,
-        Err(_) => return None,
-    };
-    Some(number.saturating_mul(unit))
-}
-
-/// A time in the largest unit of which it is a whole number.
-pub(super) fn time_text(time: Millis) -> String {
-    let fits = UNITS.iter().rev().find(|(_, unit)| time % unit == 0);
-    let (name, unit) = fits.unwrap_or(&UNITS[0]);
-    format!("{}{name}", time / unit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_a_whole_number_and_its_unit() {
-        for (text, millis) in [
-            ("90s", Some(90_000)),
-            ("+2m", Some(120_000)),
-            ("1h", Some(3_600_000)),
-            ("7d", Some(604_800_000)),
-            ("-7d", Some(-604_800_000)),
-            ("99999999999999999999d", Some(Millis::MAX)),
-            ("-99999999999999999999d", Some(Millis::MIN)),
-            ("9999999999999999d", Some(Millis::MAX)),
-            ("7", None),
-            ("d", None),
-            ("", None),
-            ("7w", None),
-            ("1.5h", None),
-            ("7 d", None),
-            ("7d ", None),
-            ("7dd", None),
-            ("+-7d", None),
-            ("７d", None),
-            ("7д", None),
-        ] {
-            assert_eq!(parse_time(text), millis, "{text:?}");
-        }
-    }
 }

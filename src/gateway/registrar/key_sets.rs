@@ -1,0 +1,95 @@
+//! Key sets: their keys are made here or come in components, and never leave.
+
+use super::RegistryError;
+use crate::crypto::block_key::CHECK_VALUE_LEN;
+use crate::gateway::enrol::check_spec;
+use crate::gateway::{Gateway, NewKeySet};
+use crate::payment::ids::KeySetId;
+use crate::payment::key_set::Cipher;
+use crate::payment::pin_format::PinFormat;
+use crate::store::{KeySetRecord, Numbered};
+use zeroize::Zeroizing;
+
+/// What is said of a key set apart from its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeySetFacts {
+    /// The first bytes of every KSN of the set.
+    pub prefix: Vec<u8>,
+    pub cipher: Cipher,
+    /// What its readers may send PIN blocks in.
+    pub pin_formats: Vec<PinFormat>,
+}
+
+/// A key set, known by its check value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    pub id: KeySetId,
+    pub facts: KeySetFacts,
+    pub check_value: [u8; CHECK_VALUE_LEN],
+}
+
+impl Gateway {
+    /// Adds a key set with a fresh random base key.
+    ///
+    /// # Errors
+    /// Facts that do not fit the cipher; a prefix or number that is taken.
+    pub async fn generate_key_set(
+        &self,
+        id: Option<i64>,
+        facts: &KeySetFacts,
+    ) -> Result<Known, RegistryError> {
+        self.check_facts(facts).await?;
+        let id = KeySetId(self.number(id, Numbered::KeySets).await?);
+        let fresh = Zeroizing::new(self.parts.entropy.bytes::<32>());
+        let base_key = fresh.get(..facts.cipher.base_key_len()).unwrap_or_default();
+        let KeySetFacts { prefix, cipher, pin_formats } = facts;
+        let set = NewKeySet { id, prefix, cipher: *cipher, pin_formats, base_key };
+        self.enrol_key_set(set).await?;
+        self.known_key_set(id).await
+    }
+
+    /// All key sets, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read or a key cannot be opened.
+    pub async fn known_key_sets(&self) -> Result<Vec<Known>, RegistryError> {
+        let records = self.store().key_sets().await?;
+        let mut known = Vec::with_capacity(records.len());
+        for KeySetRecord { id, prefix, cipher, pin_formats, .. } in records {
+            let check_value = self.key_set(id).await?.base.check_value();
+            let facts = KeySetFacts { prefix, cipher, pin_formats };
+            known.push(Known { id, facts, check_value });
+        }
+        Ok(known)
+    }
+
+    /// The key set with this id.
+    ///
+    /// # Errors
+    /// When there is none or it cannot be opened.
+    pub async fn known_key_set(&self, id: KeySetId) -> Result<Known, RegistryError> {
+        let found = self.store().key_set(id).await?;
+        let missing = || RegistryError::missing(format!("no key set has the id {id}"));
+        let KeySetRecord { id, prefix, cipher, pin_formats, .. } = found.ok_or_else(missing)?;
+        let check_value = self.key_set(id).await?.base.check_value();
+        let facts = KeySetFacts { prefix, cipher, pin_formats };
+        Ok(Known { id, facts, check_value })
+    }
+
+    /// Whether a key set can be like this, beside those there are. No KSN may begin like those of
+    /// two sets.
+    pub(super) async fn check_facts(&self, facts: &KeySetFacts) -> Result<(), RegistryError> {
+        check_spec(&facts.prefix, facts.cipher, &facts.pin_formats)?;
+        let sets = self.store().key_sets().await?;
+        let alike = |set: &&KeySetRecord| {
+            set.prefix.starts_with(&facts.prefix) || facts.prefix.starts_with(&set.prefix)
+        };
+        match sets.iter().find(alike) {
+            Some(set) => {
+                let why = format!("the KSNs of key set {} begin like this", set.id);
+                Err(RegistryError::conflict(why))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What operators do to the registry: everything is looked at before it is written, so that each
+//! fault has a sentence of its own.
+
+mod ceremonies;
+mod endpoints;
+mod key_sets;
+mod merchants;
+mod readers;
+
+pub use ceremonies::Progress;
+pub use key_sets::{KeySetFacts, Known};
+pub use merchants::{ControlKey, KnownMerchant};
+pub use readers::{Injected, NewReader, Place};
+
+use super::Failure;
+use crate::payment::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Why the registry stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// What it is about is not there.
+    #[error("{0}")]
+    Missing(String),
+    /// It does not go with what is there.
+    #[error("{0}")]
+    Conflict(String),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+impl RegistryError {
+    fn missing(what: impl Into<String>) -> Self {
+        Self::Missing(what.into())
+    }
+
+    fn conflict(why: impl Into<String>) -> Self {
+        Self::Conflict(why.into())
+    }
+
+    fn invalid(name: &str, why: impl Into<String>) -> Self {
+        Self::Failure(Refusal::invalid(name, why).into())
+    }
+}
+
+impl From<StoreError> for RegistryError {
+    fn from(error: StoreError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+impl From<Refusal> for RegistryError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failure(refusal.into())
+    }
+}
