@@ -11,7 +11,7 @@ use tillgate::crypto::oauth::signed_params;
 use tillgate::crypto::oauth_header::Header;
 use tillgate::crypto::reader::Container;
 use tillgate::crypto::tlv::parse_list;
-use tillgate::doors::mapi::Form;
+use tillgate::doors::form::Form;
 
 const ROUNDS: usize = 200;
 

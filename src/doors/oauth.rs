@@ -110,7 +110,8 @@ async fn check(
     if let Err(wrong) = check_signature(claim, header, &merchant) {
         // What is remembered of the merchant may be older than its key.
         let now = claim.gateway.merchant_now(&header.consumer_key).await?;
-        check_signature(claim, header, &now.ok_or(wrong)?)?;
+        let now = now.ok_or(wrong)?;
+        check_signature(claim, header, &now)?;
     }
     let nonce_digest = nonce_digest(&header.consumer_key, &header.nonce, header.timestamp);
     Ok(SignedBy { merchant, nonce_digest, stamped_at })

@@ -17,6 +17,9 @@ const TABLES: &str = "\
 /// texts and byte strings are what they are.
 const FORMATS: [&str; 2] = ["text", "binary"];
 
+/// `undefined_table`.
+const NO_TABLE: &str = "42P01";
+
 /// Reads all tables of a PostgreSQL database that this user may see, without locking or changing
 /// anything, and hands their bytes over piece by piece, with the table's name and the format.
 ///
@@ -31,7 +34,13 @@ pub async fn dump_postgres(url: &str, mut take: impl FnMut(&str, &[u8])) -> Resu
         for format in FORMATS {
             let name = format!("{table} ({format})");
             let copy = format!("COPY (SELECT * FROM {table}) TO STDOUT (FORMAT {format})");
-            let mut rows = connection.copy_out_raw(&copy).await?;
+            let mut rows = match connection.copy_out_raw(&copy).await {
+                // A table that was dropped since it was listed holds nothing any more.
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_TABLE) => {
+                    continue;
+                }
+                rows => rows?,
+            };
             while let Some(bytes) = rows.try_next().await? {
                 take(&name, &bytes);
             }
