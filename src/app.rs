@@ -223,8 +223,8 @@ fn build_gateway(
     Ok(Gateway::new(parts))
 }
 
-/// The key for PIN blocks between the gateway and the sandbox's host. It outlives a restart, so
-/// that orders which wait meanwhile keep their PINs.
+/// The key for PIN blocks between the gateway and the sandbox's host. As long as the master key is
+/// the same it outlives a restart, so that orders which wait meanwhile keep their PINs.
 fn sandbox_pin_zone(settings: &Settings) -> Option<Arc<PinZone>> {
     let key =
         settings.master_keys.present().derive_block_key("sandbox PIN zone", Algorithm::Tdes)?;

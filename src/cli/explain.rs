@@ -128,9 +128,14 @@ async fn ask(arguments: &ExplainArguments, asked: &Asked<'_>) -> anyhow::Result<
 }
 
 fn told(found: &Found) -> String {
-    let facts: String = found.facts.iter().map(|fact| format!("  {fact}\n")).collect();
-    format!(
-        "what it is   {}\nwhat is wrong   {} ({})\nwhat to change   {}\n{facts}",
+    let mut text = format!(
+        "what it is   {}\nwhat is wrong   {} ({})\nwhat to change   {}\n",
         found.says, found.wrong, found.finding, found.change
-    )
+    );
+    for fact in &found.facts {
+        text.push_str("  ");
+        text.push_str(fact);
+        text.push('\n');
+    }
+    text
 }

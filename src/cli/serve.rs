@@ -59,11 +59,13 @@ pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
 /// SIGHUP: the file of the master keys may have another first line.
 async fn take_master_keys(app: &App, arguments: &ServeArguments) {
     match Settings::load(arguments.settings.as_deref(), arguments.db.as_deref()) {
-        Ok(settings) => {
-            app.gateway().take_master_keys(&settings.master_keys);
-            tracing::info!(keys = ?settings.master_keys, "the master keys were read again");
-            reseal(app).await;
-        }
+        Ok(settings) => match app.gateway().take_master_keys(&settings.master_keys).await {
+            Ok(()) => {
+                tracing::info!(keys = ?settings.master_keys, "the master keys were read again");
+                reseal(app).await;
+            }
+            Err(failure) => tracing::error!(%failure, "the master keys stay as they are"),
+        },
         Err(error) => tracing::error!(%error, "the master keys stay as they are"),
     }
 }

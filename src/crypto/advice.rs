@@ -80,7 +80,9 @@ fn read_tags<'a>(
 #[must_use]
 pub fn write_advice(approved: bool, cryptogram: [u8; 8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
-    advice_tags(approved, cryptogram).iter().for_each(|(tag, value)| write(*tag, value, &mut out));
+    for (tag, value) in advice_tags(approved, cryptogram) {
+        write(tag, &value, &mut out);
+    }
     out
 }
 

@@ -82,7 +82,9 @@ pub fn chip_tags(card: &PlasticCard<'_>, run: &ChipRun) -> Vec<(Tag, Vec<u8>)> {
 
 fn characters(parts: &[&str]) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(128));
-    parts.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
+    for part in parts {
+        bytes.extend_from_slice(part.as_bytes());
+    }
     bytes
 }
 

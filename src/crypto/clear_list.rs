@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 const CARD_TAGS: [Tag; 3] = [NAME, Tag(0x5F24), Tag(0x5F34)];
 /// Where a masked number may stand: under its own tag, and under Miura's.
 const MASKED: [Tag; 2] = [PAN, Tag(0xDF_AE5A)];
+/// More elements are in no card's list.
+const ELEMENTS_MAX: usize = 64;
 /// The longest list that is made: growing would leave unwiped copies behind.
 const LIST_MAX: usize = 4096;
 
@@ -123,6 +125,9 @@ fn list_before_padding(bytes: &[u8]) -> Vec<Tlv<'_>> {
     while let Ok((element, after)) = tlv::read_first(rest) {
         list.push(element);
         rest = after;
+        if list.len() > ELEMENTS_MAX {
+            return Vec::new();
+        }
         if rest.iter().all(|byte| *byte == 0) || rest.iter().all(|byte| *byte == 0xFF) {
             return list;
         }
@@ -139,15 +144,13 @@ fn ends_of(value: &[u8]) -> Option<([u8; 6], [u8; 4])> {
 /// The same of a masked one, in characters (`444455******1111`) or in digits of four bits with
 /// something else between.
 fn mask_ends(masked: &[u8]) -> Option<([u8; 6], [u8; 4])> {
-    match masked.iter().all(u8::is_ascii_graphic) {
-        true => ends(masked.iter().map(|byte| byte.wrapping_sub(b'0'))),
-        false => {
-            let nibbles = masked.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
-            // What fills the last byte up is no digit.
-            let fill = nibbles.clone().rev().take_while(|digit| *digit > 9).count();
-            ends(nibbles.take(masked.len() * 2 - fill))
-        }
+    if masked.iter().all(u8::is_ascii_graphic) {
+        return ends(masked.iter().map(|byte| byte.wrapping_sub(b'0')));
     }
+    let nibbles = masked.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+    // What fills the last byte up is no digit.
+    let fill = nibbles.clone().rev().take_while(|digit| *digit > 9).count();
+    ends(nibbles.take(masked.len() * 2 - fill))
 }
 
 /// Of a number without both ends nothing can be compared.

@@ -49,6 +49,18 @@ impl KeyRing {
         &self.present
     }
 
+    /// The key that sealed first.
+    #[must_use]
+    pub fn oldest(&self) -> &SealingKey {
+        self.earlier.last().unwrap_or(&self.present)
+    }
+
+    /// Whether there are others beside the present key.
+    #[must_use]
+    pub fn has_earlier(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
     /// Seals as `02 ‖ key id (4) ‖ nonce ‖ ciphertext ‖ tag`. The nonce must never be used twice;
     /// the context must be given again to open.
     #[must_use]

@@ -1,5 +1,5 @@
-//! A PIN on its way from a reader to the acquirer: out of the reader's key, into the zone's, without
-//! ever being seen.
+//! A PIN on its way from a reader to the acquirer: out of the reader's key, into the zone's,
+//! without ever being seen.
 
 use super::block_key::BlockKey;
 use super::pin_block::{EncryptedPin, PinError, translate};

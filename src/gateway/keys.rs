@@ -84,7 +84,7 @@ impl Keys {
     #[must_use]
     pub fn derive(masters: &KeyRing) -> Self {
         Self {
-            own: RwLock::new(Arc::new(OwnKeys::first(masters.present()))),
+            own: RwLock::new(Arc::new(OwnKeys::first(masters.oldest()))),
             rings: RwLock::new(Arc::new(Rings::derive(masters))),
         }
     }
@@ -99,6 +99,11 @@ impl Keys {
     /// The gateway's own keys as they are.
     pub(super) fn own_keys(&self) -> Arc<OwnKeys> {
         self.own()
+    }
+
+    /// Whether others than the present master key may have sealed something.
+    pub(super) fn has_earlier_masters(&self) -> bool {
+        self.rings().own.has_earlier()
     }
 
     pub(super) fn take_own(&self, own: OwnKeys) {

@@ -41,12 +41,16 @@ impl Gateway {
         let layout = layout.ok_or(Refusal::UnsupportedEncryptedType)?;
         let message = ReaderMessage::parse(layout, &intent.encrypted_data)
             .map_err(|error| Failure::refused(Refusal::InvalidEncryptedData, error.to_string()))?;
-        let reader = self.reader_of(&message, intent).await?;
+        let mut reader = self.reader_of(&message, intent).await?;
         let most_ahead = intent.endpoint.limits.counter_jump_most;
         let counter = match admit_counters(&reader, &message, most_ahead) {
             Ok(counter) => counter,
-            // What is remembered of the reader may be a moment old.
-            Err(_) => admit_counters(&self.reader_now(&reader).await?, &message, most_ahead)?,
+            Err(_) => {
+                // What is remembered of the reader may be a moment old.
+                reader = Arc::new(self.reader_now(&reader).await?);
+                admit_reader(&reader, intent)?;
+                admit_counters(&reader, &message, most_ahead)?
+            }
         };
         let key = self.initial_key(&reader).await?;
         let mut clear = key.open(&message, intent.amount).map_err(refuse_opening)?;
@@ -123,15 +127,20 @@ impl Gateway {
         let reader = self.reader(serial).await?.ok_or_else(|| {
             Failure::refused(Refusal::ReaderNotRegistered, format!("no reader {serial}"))
         })?;
-        if !reader.may_send(&intent.encrypted_type) {
-            let cause = format!("a {} reader sent {}", reader.kind.name(), intent.encrypted_type);
-            return Err(Failure::refused(Refusal::UnsupportedEncryptedType, cause));
-        }
-        reader.admit(&intent.endpoint).map_err(|refusal| {
-            Failure::refused(refusal, format!("reader {serial}, state {}", reader.state.name()))
-        })?;
+        admit_reader(&reader, intent)?;
         Ok(reader)
     }
+}
+
+fn admit_reader(reader: &Reader, intent: &Intent) -> Result<(), Failure> {
+    if !reader.may_send(&intent.encrypted_type) {
+        let cause = format!("a {} reader sent {}", reader.kind.name(), intent.encrypted_type);
+        return Err(Failure::refused(Refusal::UnsupportedEncryptedType, cause));
+    }
+    reader.admit(&intent.endpoint).map_err(|refusal| {
+        let (serial, state) = (&reader.serial, reader.state.name());
+        Failure::refused(refusal, format!("reader {serial}, state {state}"))
+    })
 }
 
 /// The highest counter that the message uses up, if all of them may be used.
@@ -154,8 +163,25 @@ fn admit_counters(
         })?;
         highest = highest.max(Some(counter));
     }
+    admit_pin_counter(reader, message)?;
     let cause = "nothing in the message is sealed";
     highest.map(i64::from).ok_or_else(|| Failure::refused(Refusal::InvalidEncryptedData, cause))
+}
+
+/// The PIN was entered for this card: its block has the key of the card's message, or the next one.
+/// A block that was kept back cannot be paired with another card.
+fn admit_pin_counter(reader: &Reader, message: &ReaderMessage) -> Result<(), Failure> {
+    let Some(pin) = &message.pin else {
+        return Ok(());
+    };
+    let cards = || message.sealed.iter().map(|sealed| sealed.ksn.counter(reader.cipher));
+    let counter = pin.ksn.counter(reader.cipher);
+    let follows = cards().any(|card| reader.cipher.next_counter(card) == Some(counter));
+    if follows || cards().any(|card| card == counter) {
+        return Ok(());
+    }
+    let cause = format!("the PIN's counter {counter} does not belong to the card's");
+    Err(Failure::refused(Refusal::InvalidEncryptedData, cause))
 }
 
 fn refuse_opening(error: OpeningError) -> Failure {

@@ -1,8 +1,8 @@
-//! Replacing the gateway's own keys while it serves: nothing is refused meanwhile, since the old key
-//! opens and counts as long as anything needs it.
+//! Replacing the gateway's own keys while it serves: nothing is refused meanwhile, since the old
+//! key opens and counts as long as anything needs it.
 
 use super::card_vault::key_context;
-use super::keys::{OwnKeys, Sealed, key_set_context, merchant_context};
+use super::keys::{Keys, OwnKeys, Sealed, key_set_context, merchant_context};
 use super::{Failure, Gateway};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
@@ -75,10 +75,36 @@ impl Gateway {
     }
 
     /// Takes other master keys: the first one seals from now on, the others still open. Follow it
-    /// with [`Gateway::reseal`].
-    pub fn take_master_keys(&self, masters: &KeyRing) {
+    /// with [`Gateway::reseal`]; the sweep repeats that as long as there are others.
+    ///
+    /// # Errors
+    /// When none of them opens the gateway's own keys: then the present ones stay. When the database
+    /// cannot be read.
+    pub async fn take_master_keys(&self, masters: &KeyRing) -> Result<(), Failure> {
+        let next = Keys::derive(masters);
+        for key in self.store().ring_keys().await? {
+            let context = ring_key_context(&key.purpose, key.number);
+            next.open(Sealed::RingKey, &context, &key.key_sealed).map_err(|_| {
+                Failure::Internal(format!(
+                    "no key among the new master keys opens the {context}; keep the old line below"
+                ))
+            })?;
+        }
         self.parts.keys.take_masters(masters);
         self.forget_registry();
+        Ok(())
+    }
+
+    /// Seals anew what was still sealed under an earlier master key while this one was taken.
+    pub(super) async fn reseal_leftovers(&self) -> Result<(), Failure> {
+        if !self.parts.keys.has_earlier_masters() {
+            return Ok(());
+        }
+        let Resealed { resealed, unreadable } = self.reseal().await?;
+        if resealed + unreadable > 0 {
+            tracing::warn!(resealed, unreadable, "keys were sealed under an earlier master key");
+        }
+        Ok(())
     }
 
     /// Seals under the present master key whatever another one has sealed. Safe to repeat, and on

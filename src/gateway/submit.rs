@@ -222,6 +222,7 @@ impl Gateway {
             card_sealed,
             leased_until: None,
             counter: presented.counter,
+            initial_ksn: presented.reader.initial_ksn,
             nonce: nonce_mark(intent),
             usages: match order.status {
                 Status::Filtered => Vec::new(),

@@ -21,8 +21,13 @@ impl Gateway {
     /// As [`Gateway::sweep`].
     pub async fn sweep_in_turn(&self) -> Result<Option<Swept>, Failure> {
         let now = self.clock().now();
-        // Another instance may have replaced a key.
-        self.load_own_keys().await?;
+        // Another instance may have replaced a key. What is swept does not wait for that.
+        if let Err(failure) = self.load_own_keys().await {
+            tracing::error!(%failure, "cannot read the gateway's own keys");
+        }
+        if let Err(failure) = self.reseal_leftovers().await {
+            tracing::warn!(%failure, "cannot look for what is to be sealed anew");
+        }
         // What lies in this process's memory nobody else forgets.
         self.nonces.forget_before(bucket_of(now - REMEMBERED));
         match self.store().take_turn("sweep", now / MINUTE).await? {

@@ -39,6 +39,9 @@ const SEIZE_JOB: &str = "UPDATE jobs SET claims = claims + 1 WHERE id = $1 RETUR
 pub struct CounterMark {
     pub reader: ReaderId,
     pub counter: i64,
+    /// Whether this message is the first to use the counter; without that it must be the reader's
+    /// last already.
+    pub is_new: bool,
 }
 
 impl Store {
@@ -61,7 +64,7 @@ impl Store {
     }
 
     /// Takes a job from whoever has it, if it is for this step, and uses up the counter of the
-    /// reader's message that asks for it. `None` if the job is for another step, or no longer
+    /// reader's message that asks for it, if it has one of its own. `None` if the job is for another step, or no longer
     /// there, or the counter was passed before.
     ///
     /// # Errors
@@ -72,10 +75,10 @@ impl Store {
         step: &'static str,
         message: CounterMark,
     ) -> Result<Option<JobRef>, StoreError> {
-        let CounterMark { reader, counter } = message;
-        let raise = sql(RAISE_COUNTER).bind(reader.0).bind(counter);
+        let CounterMark { reader, counter, is_new } = message;
+        let raise = is_new.then(|| sql(RAISE_COUNTER).bind(reader.0).bind(counter));
         let take = sql(TAKE_OVER_JOB).bind(id.0).bind(step).bind(reader.0).bind(counter);
-        taken(id, self.change(vec![raise, take]).await?)
+        taken(id, self.change(raise.into_iter().chain([take]).collect()).await?)
     }
 
     /// Takes a job from whoever has it. `None` if there is none.

@@ -66,12 +66,14 @@ const ASSIGN: &str = "\
     WHERE id = $1 AND state <> 'lost'";
 /// The key is handed out to one caller only.
 const NOTE_INJECTION: &str = "\
-    UPDATE readers SET injected_at = $2 WHERE id = $1 AND injected_at IS NULL AND initial_ksn = $3";
+    UPDATE readers SET injected_at = $2 \
+    WHERE id = $1 AND injected_at IS NULL AND initial_ksn = $3 AND state IN ('new', 'active')";
 /// A key has one life only: its KSN never comes back.
 const RETIRE_KSN: &str = "\
     INSERT INTO retired_ksns (initial_ksn, reader_id, retired_at) \
     SELECT initial_ksn, id, $3 FROM readers \
-    WHERE id = $1 AND initial_ksn = $2 AND state IN ('new', 'active')";
+    WHERE id = $1 AND initial_ksn = $2 AND state IN ('new', 'active') \
+    ON CONFLICT DO NOTHING";
 /// A new key begins a new count.
 const REPLACE_KEY: &str = "\
     UPDATE readers SET key_set_id = $2, initial_ksn = $3, last_counter = 0, injected_at = NULL, \

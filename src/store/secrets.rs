@@ -1,5 +1,5 @@
-//! Whatever lies sealed in the registry, to be sealed again when the master key is replaced, and the
-//! gateway's own keys.
+//! Whatever lies sealed in the registry, to be sealed again when the master key is replaced, and
+//! the gateway's own keys.
 
 use super::sql::sql;
 use super::{Store, StoreError};

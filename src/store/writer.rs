@@ -16,6 +16,7 @@ use super::usages::Usage;
 use super::{Store, StoreError};
 use crate::payment::Millis;
 use crate::payment::ids::{JobId, MerchantId, NoticeId, OrderId};
+use crate::payment::ksn::Ksn;
 use crate::payment::ledger::Posting;
 use crate::payment::notice::{Attempt, Notice};
 use crate::payment::transition::Change;
@@ -36,8 +37,10 @@ pub struct NewOrder {
     pub card_sealed: Option<String>,
     /// Until when the job is this process's own, if it takes the step itself.
     pub leased_until: Option<Millis>,
-    /// The counter of the reader's message.
+    /// The counter of the reader's message, and the KSN with which its key began: a counter counts
+    /// for one key only.
     pub counter: i64,
+    pub initial_ksn: Ksn,
     pub nonce: NonceMark,
     pub phone: PhoneSeen,
     /// What its endpoint's limits count of it.

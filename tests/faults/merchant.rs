@@ -177,12 +177,13 @@ impl VirtualReader {
             key_set: KeySetId(0),
             cipher: Cipher::AesGcm,
             key_set_prefix: Vec::new(),
-            initial_ksn: Ksn::from_hex(&line.initial_ksn).unwrap(),
+            initial_ksn: Ksn::from_hex(&line.initial_ksn).expect("the line names a KSN"),
             injected_at: None,
             state: ReaderState::Active,
             last_counter: 0,
         };
-        let key = InitialKey::from_slice(Cipher::AesGcm, &line.initial_key).unwrap();
+        let key = InitialKey::from_slice(Cipher::AesGcm, &line.initial_key)
+            .expect("the line names a key");
         Self { reader, key, counter: 0 }
     }
 

@@ -76,6 +76,7 @@ impl Shelf {
             card_sealed: Some("1.c2VhbGVk".to_owned()),
             leased_until: None,
             counter,
+            initial_ksn: self::reader(reader).initial_ksn,
             nonce: nonce_of(name, counter),
             phone: PhoneSeen { phone_id: "p".to_owned(), sdk_version: None },
             usages: Vec::new(),

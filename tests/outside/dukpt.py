@@ -5,30 +5,17 @@ TDES keys are compared with those of pydukpt, AES keys with those of a derivatio
 ANSI X9.24-3:2017. It shares no code with the program. The packages go to a virtual environment of
 its own, thrown away afterwards.
 """
-import os
 import random
 import subprocess
 import sys
-import tempfile
-import venv
-from pathlib import Path
+
+import own_environment
 
 NUMBERS = 10_000
 PACKAGES = ["pydukpt==0.1.0", "pycryptodome"]
-INSIDE = "DUKPT_PY_INSIDE"
 USES = ["pin", "mac-request", "mac-response", "mac-both", "data-request", "data-response", "data-both"]
 LENGTHS = {"tdes": 16, "aes128": 16, "aes192": 24, "aes256": 32}
 REFUSED = "refused"
-
-
-def in_own_environment(arguments):
-    """Runs this script again where the packages are."""
-    with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        python = str(Path(folder, "bin", "python"))
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES]
-        subprocess.run(pip, check=True)
-        return subprocess.run([python, __file__, *arguments], env={**os.environ, INSIDE: "1"}).returncode
 
 
 def some_counter(dice, bits, ones_max, last):
@@ -101,8 +88,8 @@ def one_case(dice, kind):
     return f"{kind} {base.hex()} {ksn.hex()} {use} {target}", expected_aes(kind, base, ksn, use, target)
 
 
-def main(program, seed):
-    dice = random.Random(seed)
+def main(program, seed=4711):
+    dice = random.Random(int(seed))
     # Half of them TDES, the other half AES of the three lengths.
     kinds = ["tdes", "aes128", "tdes", "aes192", "tdes", "aes256"]
     cases = [one_case(dice, kinds[number % len(kinds)]) for number in range(NUMBERS)]
@@ -120,7 +107,4 @@ def main(program, seed):
 
 
 if __name__ == "__main__":
-    if INSIDE in os.environ:
-        main(str(Path(sys.argv[1]).resolve()), int(sys.argv[2]) if len(sys.argv) > 2 else 4711)
-    else:
-        sys.exit(in_own_environment(sys.argv[1:]))
+    own_environment.run(__file__, PACKAGES, main)

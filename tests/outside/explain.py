@@ -13,29 +13,17 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import urllib.parse
 import urllib.request
-import venv
-from pathlib import Path
+
+import own_environment
 
 PACKAGES = ["pycryptodome"]
-INSIDE = "EXPLAIN_PY_INSIDE"
 NAMED_LEAST = 38
 PAN, BAD_PAN = "4444555566661111", "4444555566661112"
 EXPIRY, PAST = "3012", "2001"
 AMOUNT, MINOR = "10.42", 1042
 DES_MASK = 0xC0C0C0C000000000
-
-
-def in_own_environment(arguments):
-    """Runs this script again where the packages are."""
-    with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        python = str(Path(folder, "bin", "python"))
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES]
-        subprocess.run(pip, check=True)
-        return subprocess.run([python, __file__, *arguments], env={**os.environ, INSIDE: "1"}).returncode
 
 
 # --- keys ---
@@ -445,7 +433,4 @@ def main(binary):
 
 
 if __name__ == "__main__":
-    if INSIDE in os.environ:
-        main(str(Path(sys.argv[1]).resolve()))
-    else:
-        sys.exit(in_own_environment(sys.argv[1:]))
+    own_environment.run(__file__, PACKAGES, main)

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,8 +16,8 @@ import urllib.parse
 import urllib.request
 
 import explain
+import own_environment
 
-INSIDE = "READERS_PY_INSIDE"
 PAN, TRACK = "4444555566661111", b";4444555566661111=30122010000000000?"
 SEPARATOR = b"\x1c"
 
@@ -152,7 +151,4 @@ def main(binary):
 
 
 if __name__ == "__main__":
-    if INSIDE in os.environ:
-        main(sys.argv[1])
-    else:
-        sys.exit(explain.in_own_environment(sys.argv[1:], script=__file__, inside=INSIDE))
+    own_environment.run(__file__, explain.PACKAGES, main)

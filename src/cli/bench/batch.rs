@@ -167,6 +167,7 @@ impl Factory {
             card_sealed: Some("x".repeat(SEALED_LENGTH)),
             leased_until: None,
             counter: reader.last_counter,
+            initial_ksn: reader.initial_ksn,
             nonce: NonceMark { bucket: now.div_euclid(SECOND), digest: self.entropy.bytes() },
             phone: PhoneSeen { phone_id: phone_of(reader), sdk_version: None },
             usages: Vec::new(),

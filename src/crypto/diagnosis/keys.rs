@@ -52,16 +52,12 @@ fn initial(cipher: Cipher, base: &BlockKey, ksn: Ksn) -> Option<BlockKey> {
 /// A working key of one message; for TDES by the standard's own variants.
 fn working(cipher: Cipher, initial: &BlockKey, ksn: Ksn, purpose: Use) -> Option<BlockKey> {
     let bytes = ksn.as_bytes();
-    match cipher {
-        Cipher::AesDukpt(_) => {
-            let algorithm = initial.algorithm();
-            dukpt::aes::working_key(initial, bytes.try_into().ok()?, purpose, algorithm).ok()
-        }
-        _ => {
-            let variant = DataVariant::DataRequest;
-            dukpt::tdes::working_key(initial, bytes.try_into().ok()?, purpose, variant).ok()
-        }
+    if let Cipher::AesDukpt(_) = cipher {
+        let algorithm = initial.algorithm();
+        return dukpt::aes::working_key(initial, bytes.try_into().ok()?, purpose, algorithm).ok();
     }
+    let variant = DataVariant::DataRequest;
+    dukpt::tdes::working_key(initial, bytes.try_into().ok()?, purpose, variant).ok()
 }
 
 /// The use whose key seals card data.

@@ -191,18 +191,18 @@ pub(super) fn check_legal(case: &Case<'_>, message: &ReaderMessage) -> Result<()
 /// The count must be above the last one that was taken, and not too far.
 pub(super) fn check_fresh(case: &Case<'_>, message: &ReaderMessage) -> Result<(), Fault> {
     let (reader, last) = (case.reader, case.reader.last_counter);
-    let (least, most) = message.counters(reader.cipher);
-    if i64::from(least) <= last {
+    let (lowest, highest) = message.counters(reader.cipher);
+    if i64::from(lowest) <= last {
         return Err(Fault::new(
             Finding::CounterReplayed,
-            format!("the counter {least} is used up: {last} was taken already"),
+            format!("the counter {lowest} is used up: {last} was taken already"),
             "send a new message of the reader; each is taken once, and in its turn",
         ));
     }
     match case.most_ahead {
-        Some(limit) if i64::from(most) - last > i64::from(limit) => Err(Fault::new(
+        Some(limit) if i64::from(highest) - last > i64::from(limit) => Err(Fault::new(
             Finding::CounterJumped,
-            format!("the counter {most} is more than {limit} ahead of {last}"),
+            format!("the counter {highest} is more than {limit} ahead of {last}"),
             "find out where its messages went; or raise the end point's counter_jump_most",
         )),
         _ => Ok(()),

@@ -233,7 +233,9 @@ mod tests {
 
     fn e9(parts: &[(Tag, &[u8])]) -> String {
         let (mut inside, mut whole) = (Vec::new(), Vec::new());
-        parts.iter().for_each(|(tag, value)| write(*tag, value, &mut inside));
+        for (tag, value) in parts {
+            write(*tag, value, &mut inside);
+        }
         write(TEMPLATE, &inside, &mut whole);
         hex::encode(whole)
     }

@@ -14,6 +14,8 @@ use crate::payment::ksn::Ksn;
 use std::fmt;
 
 const TEMPLATES: [u32; 5] = [0xE0, 0xE1, 0xE3, 0xE4, 0xE5];
+/// Only a chip asks to go online.
+const ONLINE: Tag = Tag(0xE4);
 /// The reader's sealed track data, and the KSN of its key. There may be two pairs.
 const SEALED: Tag = Tag(0xDF_AE02);
 const SEALED_KSN: Tag = Tag(0xDF_AE03);
@@ -59,7 +61,7 @@ impl MiuraMessage {
         Ok(Self {
             template: template.tag,
             serial: read_serial(required(&others, SERIAL)?, SERIAL)?,
-            entry_mode: entry_mode(&others),
+            entry_mode: entry_mode(template.tag, &others),
             sealed: read_pairs(&pairs)?,
             clear: kept.map(|one| (one.tag, one.value.to_vec())).collect(),
             pin: read_pin(&others, PIN_BLOCK, PIN_KSN)?,
@@ -99,9 +101,10 @@ impl fmt::Debug for MiuraMessage {
     }
 }
 
-fn entry_mode(list: &[Tlv<'_>]) -> EntryMode {
+fn entry_mode(template: Tag, list: &[Tlv<'_>]) -> EntryMode {
     let has = |tag: &Tag| tlv::find(list, *tag).is_some();
-    match (has(&CONTACTLESS), CRYPTOGRAM.iter().any(has)) {
+    let is_chip = template == ONLINE || CRYPTOGRAM.iter().any(has);
+    match (has(&CONTACTLESS), is_chip) {
         (true, _) => EntryMode::Contactless,
         (false, true) => EntryMode::Chip,
         (false, false) => EntryMode::Swipe,
@@ -181,7 +184,7 @@ mod tests {
         assert_eq!(parse(&none.write()).unwrap().sealed, []);
         let many = MiuraMessage { sealed: vec![sealed(1); 5], ..message() };
         assert_eq!(parse(&many.write()), Err(MessageError::BadPairs));
-        let short = text.replacen("DFAE030AFF", "DFAE0309", 1).replacen("E4", "E4", 1);
+        let short = text.replacen("DFAE030AFF", "DFAE0309", 1);
         assert!(parse(&short).is_err());
     }
 }

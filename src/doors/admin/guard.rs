@@ -51,7 +51,7 @@ pub(super) async fn admit(
             if let Err(failure) = admin.note(&call, answer.status().as_u16()).await {
                 tracing::error!(%failure, "a refused call is not in the audit log");
             }
-            return Ok(request.into_response(answer));
+            return Ok(request.into_response(*answer));
         }
     };
     let changes = request.method() != Method::GET;
@@ -99,18 +99,18 @@ impl Admin {
 fn let_in(
     caller: Result<Option<Caller>, Failure>,
     request: &ServiceRequest,
-) -> Result<Caller, HttpResponse> {
-    let Some(caller) = caller.map_err(|failure| failed(&failure))? else {
+) -> Result<Caller, Box<HttpResponse>> {
+    let Some(caller) = caller.map_err(|failure| Box::new(failed(&failure)))? else {
         tracing::warn!("answered 401: not an operator's token");
         let told = "use an operator's token: Authorization: Bearer TOKEN";
-        return Err(problem(StatusCode::UNAUTHORIZED, told));
+        return Err(Box::new(problem(StatusCode::UNAUTHORIZED, told)));
     };
     if caller.role.may(action_of(request.method(), &route_of(request))) {
         return Ok(caller);
     }
     let role = caller.role.name();
     tracing::warn!(operator = caller.name, role, "answered 403: not for this role");
-    Err(problem(StatusCode::FORBIDDEN, format!("this is not for the role {role}")))
+    Err(Box::new(problem(StatusCode::FORBIDDEN, format!("this is not for the role {role}"))))
 }
 
 /// What a call does. A route that is not named here is for admins, if it is not a mere look.

@@ -111,8 +111,8 @@ pub(super) fn check_script(
         return Err(SwipeFault::Wrong(why));
     }
     if !script.ways.allow(entry_mode.mode()) {
-        let modes = script.ways.names().join(" or ");
-        return Err(SwipeFault::Wrong(format!("entry_mode: {name} is for {modes}")));
+        let ways = script.ways.names().join(" or ");
+        return Err(SwipeFault::Wrong(format!("entry_mode: {name} is for {ways}")));
     }
     Ok(())
 }

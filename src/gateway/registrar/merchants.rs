@@ -8,6 +8,8 @@ use crate::store::{MerchantRecord, Numbered};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
+/// The largest number that a caller may choose: those that are counted must fit above it.
+const ID_MAX: i64 = 999_999_999_999;
 /// A control key that was just made or taken, to be shown once.
 pub type ControlKey = Zeroizing<String>;
 
@@ -156,8 +158,8 @@ impl Gateway {
         let Some(number) = chosen else {
             return Ok(self.store().next_free(kind).await?);
         };
-        if number < 1 {
-            return Err(RegistryError::invalid("id", "must be 1 or more"));
+        if !(1..=ID_MAX).contains(&number) {
+            return Err(RegistryError::invalid("id", format!("must be 1 to {ID_MAX}")));
         }
         if self.store().is_taken(kind, number).await? {
             return Err(RegistryError::conflict(format!("the id {number} is taken")));

@@ -2,6 +2,7 @@
 //! for every column.
 
 use crate::payment::ids::OrderId;
+use crate::payment::ksn::Ksn;
 use crate::store::batch::{Batch, Claim, Results};
 use crate::store::jobs::{CLAIM_JOBS, Job};
 use crate::store::judge::{Known, Verdict, judge_batch};
@@ -17,12 +18,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 const LOOK: &str = "\
     SELECT o.id, d.last_counter, n.digest IS NOT NULL \
-    FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[]) \
-         WITH ORDINALITY \
-         AS r(endpoint_id, client_orderid, reader_id, nonce_bucket, nonce_digest, place) \
+    FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) \
+         WITH ORDINALITY AS r(endpoint_id, client_orderid, reader_id, nonce_bucket, \
+                              nonce_digest, initial_ksn, place) \
     LEFT JOIN orders AS o ON o.endpoint_id = r.endpoint_id \
          AND o.client_orderid = r.client_orderid \
-    LEFT JOIN readers AS d ON d.id = r.reader_id \
+    LEFT JOIN readers AS d ON d.id = r.reader_id AND d.initial_ksn = r.initial_ksn \
     LEFT JOIN nonces AS n ON n.bucket = r.nonce_bucket AND n.digest = r.nonce_digest \
     ORDER BY r.place";
 /// Answers how many nonces, counters and orders it wrote.
@@ -33,8 +34,10 @@ const INSERT: &str = "\
     counter AS ( \
         UPDATE readers SET last_counter = r.highest, \
                state = CASE readers.state WHEN 'new' THEN 'active' ELSE readers.state END \
-        FROM UNNEST($3::bigint[], $4::bigint[], $5::bigint[]) AS r(id, lowest, highest) \
-        WHERE readers.id = r.id AND readers.last_counter < r.lowest RETURNING 1), \
+        FROM UNNEST($3::bigint[], $4::bigint[], $5::bigint[], $33::text[]) \
+             AS r(id, lowest, highest, initial_ksn) \
+        WHERE readers.id = r.id AND readers.initial_ksn = r.initial_ksn \
+          AND readers.last_counter < r.lowest RETURNING 1), \
     placed AS ( \
         INSERT INTO orders (id, endpoint_id, client_orderid, kind, status, stage, \
                amount_minor, currency, reader_id, serial, request_digest, card, request, \
@@ -182,6 +185,7 @@ async fn look(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<Vec<Kn
         .bind(column(new, |new| new.change.order.reader.0))
         .bind(column(new, |new| new.nonce.bucket))
         .bind(column(new, |new| &new.nonce.digest[..]))
+        .bind(column(new, |new| new.initial_ksn.to_string()))
         .fetch_all(connection)
         .await?;
     if rows.len() != new.len() {
@@ -253,6 +257,7 @@ async fn insert(
         .bind(column(&jobs, |(_, job)| job.round))
         .bind(column(&jobs, |(_, job)| job.due_at))
         .bind(column(&jobs, |(_, job)| job.claims))
+        .bind(column(&counters, |counters| counters.initial_ksn.to_string()))
         .fetch_one(connection)
         .await?;
     let written = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);
@@ -283,9 +288,10 @@ async fn insert_usages(
     Ok(())
 }
 
-/// What the counters of one reader in a batch span.
+/// What the counters of one reader's key in a batch span.
 struct Counters {
     reader: i64,
+    initial_ksn: Ksn,
     lowest: i64,
     highest: i64,
 }
@@ -293,12 +299,14 @@ struct Counters {
 /// One row for each reader, so that a statement never updates one twice. All of the batch must be
 /// above what the reader has, so the lowest is compared and the highest is kept.
 fn counters(new: &[&NewOrder]) -> Vec<Counters> {
-    let mut spans: BTreeMap<i64, Counters> = BTreeMap::new();
+    let mut spans: BTreeMap<_, Counters> = BTreeMap::new();
     for new in new {
         let (reader, counter) = (new.change.order.reader.0, new.counter);
+        let initial_ksn = new.initial_ksn;
         // Counters of one reader that may be written rise from order to order.
-        let first = Counters { reader, lowest: counter, highest: counter };
-        spans.entry(reader).or_insert(first).highest = counter;
+        let first = Counters { reader, initial_ksn, lowest: counter, highest: counter };
+        let key = (reader, initial_ksn.as_bytes().to_vec());
+        spans.entry(key).or_insert(first).highest = counter;
     }
     spans.into_values().collect()
 }

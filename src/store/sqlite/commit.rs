@@ -17,7 +17,7 @@ use crate::store::{StoreError, readable};
 
 const LOOK: &str = "\
     SELECT (SELECT id FROM orders WHERE endpoint_id = ?1 AND client_orderid = ?2), \
-           (SELECT last_counter FROM readers WHERE id = ?3), \
+           (SELECT last_counter FROM readers WHERE id = ?3 AND initial_ksn = ?6), \
            EXISTS (SELECT 1 FROM nonces WHERE bucket = ?4 AND digest = ?5)";
 const INSERT_NONCE: &str = "INSERT INTO nonces (bucket, digest) VALUES (?1, ?2)";
 const RAISE_COUNTER: &str = "\
@@ -98,8 +98,14 @@ fn accept(session: &Session<'_>, row: &OrderRow) -> Result<Acceptance, StoreErro
 
 fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
     let (order, nonce) = (&new.change.order, &new.nonce);
-    let values =
-        (order.endpoint.0, &order.client_orderid, order.reader.0, nonce.bucket, nonce.digest);
+    let values = rusqlite::params![
+        order.endpoint.0,
+        order.client_orderid,
+        order.reader.0,
+        nonce.bucket,
+        nonce.digest,
+        new.initial_ksn.to_string(),
+    ];
     let mut rows = session.query(LOOK, values)?;
     let row = rows.first_mut().ok_or_else(|| crate::store::corrupt("look-up"))?;
     Ok(Known {

@@ -18,6 +18,7 @@ const FIXED: [&str; 3] = ["id", "merchant", "currency"];
 /// An end point.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a term of its own, by its own name")]
 pub struct EndpointBody {
     /// A new one takes the next free one, if it is left out.
     pub id: Option<i64>,
@@ -239,10 +240,10 @@ pub(crate) async fn change_endpoint(admin: Data<Admin>, path: Path<i64>, body: B
     if let Some(fields) = whole.as_object_mut() {
         fields.extend(changes);
     }
-    let changed: EndpointBody = serde_json::from_value(whole).map_err(unreadable)?;
-    let changed = changed.into_endpoint(endpoint.merchant)?;
-    admin.gateway.amend_endpoint(&changed).await?;
-    Ok(HttpResponse::Ok().json(body_of(&admin, &changed).await?))
+    let wanted: EndpointBody = serde_json::from_value(whole).map_err(unreadable)?;
+    let wanted = wanted.into_endpoint(endpoint.merchant)?;
+    admin.gateway.amend_endpoint(&wanted).await?;
+    Ok(HttpResponse::Ok().json(body_of(&admin, &wanted).await?))
 }
 
 /// Change where the callbacks of an end point go.

@@ -95,7 +95,16 @@ fn page_of(request: &HttpRequest) -> Result<PageQuery, Problem> {
 
 /// A body of JSON. Its faults are told by place, not by what stands there.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| Problem::bad(told(&error)))
+}
+
+/// A value of the wrong kind is not repeated: it may be a secret in the wrong place.
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.starts_with("invalid ") {
+        true => format!("a wrong value at line {}, column {}", error.line(), error.column()),
+        false => text,
+    }
 }
 
 /// As [`read`]; no body asks for nothing special.
