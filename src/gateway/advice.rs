@@ -176,9 +176,9 @@ impl Gateway {
     }
 }
 
-/// What proves that the message is the reader's latest. The `sim` profile seals it under a counter of
-/// its own. Whatever the makers' readers may have sealed beside their last word is not opened, so
-/// that no counter in it counts: the sale must still be the last that came from the reader.
+/// What proves that the message is the reader's latest. The `sim` profile seals it under a counter
+/// of its own. Whatever the makers' readers may have sealed beside their last word is not opened,
+/// so that no counter in it counts: the sale must still be the last that came from the reader.
 fn advice_mark(
     reader: &Reader,
     message: &ReaderMessage,

@@ -43,15 +43,14 @@ impl Gateway {
             .map_err(|error| Failure::refused(Refusal::InvalidEncryptedData, error.to_string()))?;
         let mut reader = self.reader_of(&message, intent).await?;
         let most_ahead = intent.endpoint.limits.counter_jump_most;
-        let counter = match admit_counters(&reader, &message, most_ahead) {
-            Ok(counter) => counter,
-            Err(_) => {
-                // What is remembered of the reader may be a moment old.
-                reader = Arc::new(self.reader_now(&reader).await?);
-                admit_reader(&reader, intent)?;
-                admit_counters(&reader, &message, most_ahead)?
-            }
-        };
+        let mut counter = admit_counters(&reader, &message, most_ahead);
+        if counter.is_err() {
+            // What is remembered of the reader may be a moment old.
+            reader = Arc::new(self.reader_now(&reader).await?);
+            admit_reader(&reader, intent)?;
+            counter = admit_counters(&reader, &message, most_ahead);
+        }
+        let counter = counter?;
         let key = self.initial_key(&reader).await?;
         let mut clear = key.open(&message, intent.amount).map_err(refuse_opening)?;
         let card = ClearCard::parse(&clear).map_err(refuse_card)?;

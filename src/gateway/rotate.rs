@@ -78,8 +78,8 @@ impl Gateway {
     /// with [`Gateway::reseal`]; the sweep repeats that as long as there are others.
     ///
     /// # Errors
-    /// When none of them opens the gateway's own keys: then the present ones stay. When the database
-    /// cannot be read.
+    /// When none of them opens the gateway's own keys: then the present ones stay. When the
+    /// database cannot be read.
     pub async fn take_master_keys(&self, masters: &KeyRing) -> Result<(), Failure> {
         let next = Keys::derive(masters);
         for key in self.store().ring_keys().await? {

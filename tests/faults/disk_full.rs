@@ -50,7 +50,7 @@ pub async fn play(engine: Engine, length: Length) -> anyhow::Result<Told> {
 
 async fn fill_and_free(mut stage: Stage, disk: &SmallDisk, length: Length) -> anyhow::Result<Told> {
     let times = length.count(1, 10);
-    let load = stage.start_load();
+    let load = stage.start_load()?;
     let mut told = 0;
     for time in 1..=times {
         stage.more_sales(SALES).await?;

@@ -21,7 +21,7 @@ pub async fn play(engine: Engine, length: Length) -> anyhow::Result<Told> {
     let folder = Folder::make()?;
     let database = Database::of(engine, &folder).await?;
     let mut stage = Stage::set(database, folder, 1, MERCHANTS).await?;
-    let load = stage.start_load();
+    let load = stage.start_load()?;
     for kill in 1..=kills {
         stage.more_sales(1).await?;
         tokio::time::sleep(some_time(UP_AT_MOST_MS)?).await;

@@ -17,7 +17,7 @@ pub async fn play(gateways: usize, length: Length) -> anyhow::Result<Told> {
     let folder = Folder::make()?;
     let database = Database::of(Engine::Postgres, &folder).await?;
     let mut stage = Stage::set(database, folder, gateways, MERCHANTS).await?;
-    let load = stage.start_load();
+    let load = stage.start_load()?;
     stage.more_sales(sales).await?;
     stage.kill_gateway(0).await?;
     stage.more_sales(sales).await?;

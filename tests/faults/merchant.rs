@@ -166,7 +166,7 @@ pub struct VirtualReader {
 }
 
 impl VirtualReader {
-    pub fn new(line: &ReaderLine) -> Self {
+    pub fn new(line: &ReaderLine) -> anyhow::Result<Self> {
         let reader = Reader {
             id: ReaderId(0),
             serial: line.serial.clone(),
@@ -177,14 +177,14 @@ impl VirtualReader {
             key_set: KeySetId(0),
             cipher: Cipher::AesGcm,
             key_set_prefix: Vec::new(),
-            initial_ksn: Ksn::from_hex(&line.initial_ksn).expect("the line names a KSN"),
+            initial_ksn: Ksn::from_hex(&line.initial_ksn).context("the line names no KSN")?,
             injected_at: None,
             state: ReaderState::Active,
             last_counter: 0,
         };
         let key = InitialKey::from_slice(Cipher::AesGcm, &line.initial_key)
-            .expect("the line names a key");
-        Self { reader, key, counter: 0 }
+            .context("the line names no key")?;
+        Ok(Self { reader, key, counter: 0 })
     }
 
     /// A name for the sale of the next card, which no other sale has.

@@ -28,7 +28,7 @@ pub async fn play(length: Length) -> anyhow::Result<Told> {
     let database = Database::postgres(&server.url()).await?;
     let mut stage = Stage::set(database, Folder::make()?, 1, MERCHANTS + 1).await?;
     let mut reader = stage.take_reader()?;
-    let load = stage.start_load();
+    let load = stage.start_load()?;
     let mut slowest = Duration::ZERO;
     for kill in 1..=kills {
         stage.more_sales(SALES_BETWEEN).await?;

@@ -82,15 +82,16 @@ impl Stage {
     /// Takes a reader that nobody has yet.
     pub fn take_reader(&mut self) -> anyhow::Result<VirtualReader> {
         match self.readers.pop() {
-            Some(line) => Ok(VirtualReader::new(&line)),
+            Some(line) => VirtualReader::new(&line),
             None => bail!("there are no more readers"),
         }
     }
 
     /// Lets all readers that are left sell.
-    pub fn start_load(&mut self) -> Load {
-        let readers = std::mem::take(&mut self.readers);
-        Load::start(&self.merchant, &self.ledger, readers.iter().map(VirtualReader::new))
+    pub fn start_load(&mut self) -> anyhow::Result<Load> {
+        let lines = std::mem::take(&mut self.readers);
+        let readers = lines.iter().map(VirtualReader::new).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Load::start(&self.merchant, &self.ledger, readers.into_iter()))
     }
 
     /// kill -9.

@@ -85,7 +85,7 @@ async fn sent_tags(world: &World) -> Vec<String> {
     let list = data.split_once("DFAE60").unwrap().1;
     let length = usize::from_str_radix(&list[..2], 16).unwrap();
     assert!(length < 0x80);
-    let names = list[2..2 + length * 2].as_bytes().chunks(4);
+    let names = list.as_bytes()[2..2 + length * 2].chunks(4);
     let names = names.map(|name| str::from_utf8(name).unwrap());
     names.map(|name| name.strip_suffix("00").unwrap_or(name).to_owned()).collect()
 }
