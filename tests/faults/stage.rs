@@ -91,7 +91,7 @@ impl Stage {
     pub fn start_load(&mut self) -> anyhow::Result<Load> {
         let lines = std::mem::take(&mut self.readers);
         let readers = lines.iter().map(VirtualReader::new).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Load::start(&self.merchant, &self.ledger, readers.into_iter()))
+        Ok(Load::start(&self.merchant, &self.ledger, readers))
     }
 
     /// kill -9.
