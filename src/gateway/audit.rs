@@ -2,6 +2,9 @@
 
 use super::{Failure, Gateway};
 use crate::payment::audit::{AuditRow, Call, FIRST_DIGEST};
+use crate::payment::operator::NOBODY;
+use crate::payment::{MINUTE, Millis};
+use std::sync::PoisonError;
 
 /// How often another instance may be faster before the log counts as unavailable.
 const TRIES: u32 = 32;
@@ -17,12 +20,29 @@ pub struct Verdict {
     pub broken: Option<i64>,
 }
 
+/// Rows for calls without an operator's token, in one minute: a flood of them shall neither fill
+/// the log nor hold operators up.
+const STRANGERS_PER_MINUTE: u32 = 60;
+
 impl Gateway {
+    fn stranger_has_room(&self, at: Millis) -> bool {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if strangers.0 != at / MINUTE {
+            *strangers = (at / MINUTE, 0);
+        }
+        strangers.1 += 1;
+        strangers.1 <= STRANGERS_PER_MINUTE
+    }
+
     /// Adds a call to the log. When this returns, the row is durable.
     ///
     /// # Errors
     /// `Unavailable` when it could not be written.
     pub async fn note_call(&self, call: &Call) -> Result<(), Failure> {
+        if call.operator == NOBODY && !self.stranger_has_room(call.at) {
+            tracing::warn!("too many calls of strangers in this minute for the audit log");
+            return Ok(());
+        }
         let _turn = self.audit_turn.lock().await;
         for _ in 0..TRIES {
             let last = self.store().last_of_audit().await?;

@@ -60,6 +60,7 @@ pub use watch::{Scope, Seen, Watched};
 use crate::acquirer::Acquirer;
 use crate::clock::{Clock, Entropy};
 use crate::crypto::pin_zone::PinZone;
+use crate::payment::Millis;
 use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
@@ -110,6 +111,8 @@ pub struct Gateway {
     callbacks: Handover<Delivery>,
     /// Whoever writes the next row of the audit log.
     audit_turn: Mutex<()>,
+    /// The present minute, and how many calls of strangers it has in the audit log.
+    strangers: std::sync::Mutex<(Millis, u32)>,
 }
 
 /// Why a request got no positive answer.
@@ -166,6 +169,7 @@ impl Gateway {
             jobs: Handover::new(),
             callbacks: Handover::new(),
             audit_turn: Mutex::new(()),
+            strangers: std::sync::Mutex::default(),
         }
     }
 

@@ -64,8 +64,8 @@ impl Store {
     }
 
     /// Takes a job from whoever has it, if it is for this step, and uses up the counter of the
-    /// reader's message that asks for it, if it has one of its own. `None` if the job is for another
-    /// step, or no longer there, or the counter was passed before.
+    /// reader's message that asks for it, if it has one of its own. `None` if the job is for
+    /// another step, or no longer there, or the counter was passed before.
     ///
     /// # Errors
     /// When the database cannot be written.
