@@ -23,7 +23,7 @@ pub enum InsideError {
     #[error("tag 9A holds the date {0}; the reader's clock is wrong, or the message is old")]
     DateDiffers(NaiveDate),
     #[error("tag 9A is no date, or tag 9F36 has not two bytes")]
-    BadCounter,
+    BadRun,
 }
 
 /// How far the chip's date may be from ours: readers keep the time of their own zone.
@@ -62,12 +62,12 @@ pub fn check_inside(
 /// What tells one run of a chip from the next: its date and its transaction counter.
 fn check_run(card: &ClearCard, today: NaiveDate) -> Result<(), InsideError> {
     if card.chip_tag(COUNTER).is_some_and(|counter| counter.len() != 2) {
-        return Err(InsideError::BadCounter);
+        return Err(InsideError::BadRun);
     }
     let Some(date) = card.chip_tag(DATE) else {
         return Ok(());
     };
-    let date = read_date(date).ok_or(InsideError::BadCounter)?;
+    let date = read_date(date).ok_or(InsideError::BadRun)?;
     let apart = today.signed_duration_since(date).num_days().unsigned_abs();
     if apart > DAYS_APART_MAX { Err(InsideError::DateDiffers(date)) } else { Ok(()) }
 }
@@ -152,7 +152,7 @@ mod tests {
             assert!(matches!(differs, InsideError::DateDiffers(_)), "{far}");
         }
         for bad in ["9A03291315", "9A022912", "9A03AA1215", "9F360101"] {
-            assert_eq!(check(bad), Err(InsideError::BadCounter), "{bad}");
+            assert_eq!(check(bad), Err(InsideError::BadRun), "{bad}");
         }
         assert_eq!(check("9F36020001"), Ok(()));
     }

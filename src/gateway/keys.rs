@@ -96,11 +96,6 @@ impl Keys {
         *rings = Arc::new(Rings::derive(masters));
     }
 
-    /// The gateway's own keys as they are.
-    pub(super) fn own_keys(&self) -> Arc<OwnKeys> {
-        self.own()
-    }
-
     /// Whether others than the present master key may have sealed something.
     pub(super) fn has_earlier_masters(&self) -> bool {
         self.rings().own.has_earlier()
@@ -114,7 +109,7 @@ impl Keys {
         Arc::clone(&self.rings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn own(&self) -> Arc<OwnKeys> {
+    pub(super) fn own(&self) -> Arc<OwnKeys> {
         Arc::clone(&self.own.read().unwrap_or_else(PoisonError::into_inner))
     }
 

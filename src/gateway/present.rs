@@ -212,7 +212,7 @@ fn refuse_inside(error: InsideError) -> Failure {
         InsideError::AmountDiffers(_)
         | InsideError::CurrencyDiffers(_)
         | InsideError::DateDiffers(_) => Refusal::CardDataDiffers,
-        InsideError::BadCounter => Refusal::InvalidEncryptedData,
+        InsideError::BadRun => Refusal::InvalidEncryptedData,
     };
     Failure::refused(refusal, error.to_string())
 }

@@ -44,7 +44,7 @@ impl Gateway {
 
     /// Whether any was missing.
     async fn add_first_keys(&self, stored: &[RingKey]) -> Result<bool, Failure> {
-        let own = self.parts.keys.own_keys();
+        let own = self.parts.keys.own();
         let first = [
             (CARD_HASH, own.hashes.last()),
             (REQUEST_DIGEST, Some(&own.digests)),
@@ -78,7 +78,7 @@ impl Gateway {
     /// with [`Gateway::reseal`]; the sweep repeats that as long as there are others.
     ///
     /// # Errors
-    /// When none of them opens the gateway's own keys: then the present ones stay. When the
+    /// When they do not open all of the gateway's own keys: then the present ones stay. When the
     /// database cannot be read.
     pub async fn take_master_keys(&self, masters: &KeyRing) -> Result<(), Failure> {
         let next = Keys::derive(masters);

@@ -318,3 +318,42 @@ async fn a_pin_block_of_a_format_that_is_not_allowed_or_of_no_format_is_refused(
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_pin_block_that_was_kept_back_is_not_taken_with_another_card() {
+    scenario(async |world| {
+        let forge = Forge::of(world, "20000001").await;
+        let rub = Currency::from_alpha("RUB").unwrap();
+        let amount = Amount::parse(AMOUNT, rub).unwrap();
+        let pan = Pan::parse("4444555566661111").unwrap();
+        let with_pin_of = |counter: u32| {
+            let entry = PinEntry { pin: "1234", format: PinFormat::Iso0, pan: &pan };
+            let (ksn, serial) = (forge.ksn(counter), forge.reader.serial.clone());
+            let block = forge.key.seal_pin(entry, ksn, &serial, amount, [5; 16]).unwrap();
+            let data = Container {
+                ciphertext: forge.seal(&track(), 1),
+                ksn: forge.ksn(1),
+                entry_mode: EntryMode::Swipe,
+                serial,
+                pin: Some(SealedPin { block, ksn }),
+            };
+            let form = form_with("K-1", AMOUNT, &data.write());
+            with(&form, "encrypted-type", Some("spire"))
+        };
+        let apart = refusal(world, &with_pin_of(3)).await;
+        assert_eq!(apart, "validation-error 9 Invalid encrypted-data");
+        world.sale(&with_pin_of(2)).await.order();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_card_that_is_no_test_card_is_refused() {
+    scenario(async |world| {
+        let data = world.swipe(AMOUNT, json!({ "pan": "4895370000000007" })).await;
+        let refused = refusal(world, &form_with("T-1", AMOUNT, &data)).await;
+        assert_eq!(refused, "error 30 CARD_NUMBER_INVALID");
+        assert_eq!(world.database.count("orders").await, 0);
+    })
+    .await;
+}

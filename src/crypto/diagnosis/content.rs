@@ -135,7 +135,7 @@ fn contradiction(error: InsideError, amount: Amount) -> Fault {
         InsideError::DateDiffers(_) => {
             Fault::new(Finding::DateDiffers, wrong, "set the reader's clock, or send a new message")
         }
-        InsideError::BadCounter => {
+        InsideError::BadRun => {
             Fault::new(Finding::CardData, wrong, "send date and counter as the chip gave them")
         }
     }
