@@ -1,6 +1,7 @@
 //! `tillgate explain`: what is wrong with what was sent, and what to change.
 
 use super::client::http_client;
+use super::operator_access::OperatorAccess;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -8,18 +9,8 @@ use std::io::{Read, Write};
 
 #[derive(Args)]
 pub(super) struct ExplainArguments {
-    /// Where the gateway listens
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// The operators' token; in `tillgate dev` it is `sandbox`
-    #[arg(
-        long,
-        global = true,
-        env = "TILLGATE_ADMIN_TOKEN",
-        hide_env_values = true,
-        default_value = "sandbox"
-    )]
-    token: String,
+    #[command(flatten)]
+    access: OperatorAccess,
     /// Print the answer as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -112,18 +103,9 @@ fn read_data(named: &str) -> anyhow::Result<String> {
 }
 
 async fn ask(arguments: &ExplainArguments, asked: &Asked<'_>) -> anyhow::Result<Found> {
-    let base = arguments.url.trim_end_matches('/');
+    let base = arguments.access.base();
     let request = http_client()?.post(format!("{base}/admin/explain/decrypt")).json(asked);
-    let answer = request.bearer_auth(&arguments.token).send().await.with_context(|| {
-        format!("{base} does not answer; is the gateway running, and on this port?")
-    })?;
-    let status = answer.status();
-    if status == reqwest::StatusCode::UNAUTHORIZED {
-        bail!("{base} does not know this token; give the gateway's admin_token as --token");
-    }
-    if !status.is_success() {
-        bail!("{base} answered {status} {}", answer.text().await?.trim());
-    }
+    let answer = arguments.access.send(request).await?;
     Ok(answer.json().await?)
 }
 

@@ -11,6 +11,7 @@ mod health;
 mod migrate;
 mod openapi;
 mod operator;
+mod operator_access;
 mod reconcile;
 mod sale;
 mod scan_pan;

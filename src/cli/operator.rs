@@ -1,25 +1,16 @@
 //! `tillgate operator`: what operators do with a running gateway.
 
 use super::client::http_client;
-use anyhow::{Context, bail};
+use super::operator_access::OperatorAccess;
+use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use futures_util::StreamExt;
 use std::io::Write;
 
 #[derive(Args)]
 pub(super) struct OperatorArguments {
-    /// Where the gateway listens
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// The operators' token; in `tillgate dev` it is `sandbox`
-    #[arg(
-        long,
-        global = true,
-        env = "TILLGATE_ADMIN_TOKEN",
-        hide_env_values = true,
-        default_value = "sandbox"
-    )]
-    token: String,
+    #[command(flatten)]
+    access: OperatorAccess,
     #[command(subcommand)]
     command: Command,
 }
@@ -69,7 +60,7 @@ enum Format {
 
 pub(super) async fn run(arguments: OperatorArguments) -> anyhow::Result<()> {
     let http = http_client()?;
-    let base = arguments.url.trim_end_matches('/');
+    let base = arguments.access.base();
     let request = match &arguments.command {
         Command::Gate { endpoint } => http.get(format!("{base}/admin/gates/{endpoint}")),
         Command::Unlock { endpoint } => http.post(format!("{base}/admin/gates/{endpoint}/unlock")),
@@ -86,16 +77,7 @@ pub(super) async fn run(arguments: OperatorArguments) -> anyhow::Result<()> {
             http.get(format!("{base}/admin/settlements/{batch}.{ending}"))
         }
     };
-    let answer = request.bearer_auth(&arguments.token).send().await.with_context(|| {
-        format!("{base} does not answer; is the gateway running, and on this port?")
-    })?;
-    let status = answer.status();
-    if status == reqwest::StatusCode::UNAUTHORIZED {
-        bail!("{base} does not know this token; give the gateway's admin_token as --token");
-    }
-    if !status.is_success() {
-        bail!("{base} answered {status} {}", answer.text().await?.trim());
-    }
+    let answer = arguments.access.send(request).await?;
     let mut out = std::io::stdout().lock();
     let mut pieces = answer.bytes_stream();
     while let Some(piece) = pieces.next().await {

@@ -71,6 +71,23 @@ async fn a_duplicate_name_a_fallen_counter_and_a_used_nonce_save_nothing() {
 }
 
 #[tokio::test]
+async fn an_order_in_flight_does_not_move_the_counter_of_its_readers_next_key() {
+    on_each(async |shelf| {
+        assert_eq!(shelf.accept("a", 1, 5).await, Acceptance::Saved);
+        let next = reader(500).initial_ksn;
+        let old = shelf.first.reader("serial 1").await.unwrap().unwrap();
+        assert!(shelf.first.replace_key(&old, old.key_set, next, 200).await.unwrap());
+        assert_eq!(shelf.accept("b", 1, 6).await, Acceptance::CounterReplayed);
+        let reader = shelf.first.reader("serial 1").await.unwrap().unwrap();
+        assert_eq!((reader.last_counter, reader.initial_ksn), (0, next));
+        let mut new = shelf.draft("c", 1, 1).await;
+        new.initial_ksn = next;
+        assert_eq!(shelf.second.accept(new).await.unwrap(), Acceptance::Saved);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_many_at_once_on_two_instances_each_name_and_counter_is_taken_once() {
     on_each(async |shelf| {
         let mut drafts = Vec::new();
