@@ -48,7 +48,7 @@ const KEY_SETS: [(KeySetId, &[u8], Cipher); 4] = [
     (KeySetId(4), &[0xFF, 0xFF, 0x04, 0x01], Cipher::AesDukpt(AesLength::Aes128)),
 ];
 /// The virtual readers: serial, kind, and the place of their key set.
-const READERS: [(&str, ReaderKind, usize); 7] = [
+const READERS: [(&str, ReaderKind, usize); 8] = [
     ("10000462", ReaderKind::Sim, 0),
     ("10000463", ReaderKind::Sim, 0),
     ("10000464", ReaderKind::Sim, 0),
@@ -56,6 +56,7 @@ const READERS: [(&str, ReaderKind, usize); 7] = [
     ("20000002", ReaderKind::Spire, 3),
     ("30000001", ReaderKind::Miura, 2),
     ("30000002", ReaderKind::Miura, 1),
+    ("40000001", ReaderKind::QrCode, 0),
 ];
 
 /// The least and the most that a sandbox sale may be, in minor units.

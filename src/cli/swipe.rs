@@ -17,6 +17,7 @@ pub(super) enum EntryModeArgument {
     Insert,
     Tap,
     Fallback,
+    Scan,
 }
 
 impl EntryModeArgument {

@@ -214,10 +214,13 @@ pub enum EntryMode {
     FallbackSwipe,
     Chip,
     Contactless,
+    /// A code on the card holder's phone, scanned.
+    QrCode,
 }
 
 impl EntryMode {
-    /// The mode for the ASCII digit of tag DFAE65.
+    /// The mode for the ASCII digit of tag DFAE65, and for the one of ours behind them, under which
+    /// scanned codes are stored.
     #[must_use]
     pub fn from_digit(digit: u8) -> Option<Self> {
         match digit {
@@ -225,11 +228,12 @@ impl EntryMode {
             b'1' => Some(Self::FallbackSwipe),
             b'2' => Some(Self::Chip),
             b'3' => Some(Self::Contactless),
+            b'4' => Some(Self::QrCode),
             _ => None,
         }
     }
 
-    /// The ASCII digit of tag DFAE65.
+    /// The ASCII digit, see [`from_digit`](Self::from_digit).
     #[must_use]
     pub fn digit(self) -> u8 {
         match self {
@@ -237,6 +241,7 @@ impl EntryMode {
             Self::FallbackSwipe => b'1',
             Self::Chip => b'2',
             Self::Contactless => b'3',
+            Self::QrCode => b'4',
         }
     }
 

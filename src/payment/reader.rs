@@ -47,11 +47,13 @@ pub enum ReaderKind {
     Spire,
     /// Miura M006 to M010 (MAPI 4.4).
     Miura,
+    /// A phone whose codes are scanned (MAPI 4.5).
+    QrCode,
 }
 
 impl ReaderKind {
     /// Every kind there is.
-    pub const ALL: [Self; 3] = [Self::Sim, Self::Spire, Self::Miura];
+    pub const ALL: [Self; 4] = [Self::Sim, Self::Spire, Self::Miura, Self::QrCode];
 
     /// The stored spelling, and the `encrypted-type` that its apps send.
     #[must_use]
@@ -60,6 +62,7 @@ impl ReaderKind {
             Self::Sim => "sim",
             Self::Spire => "spire",
             Self::Miura => "miura",
+            Self::QrCode => "mc-qrcode",
         }
     }
 

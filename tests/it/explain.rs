@@ -108,13 +108,18 @@ async fn untouched_messages_of_every_virtual_reader_are_not_blamed() {
         let readers: Vec<_> = world.ready.readers.clone();
         for reader in &readers {
             let claimed = (reader.serial.as_str(), reader.kind.as_str());
-            for mode in ["swipe", "insert", "tap", "fallback"] {
+            let is_code = reader.kind == "mc-qrcode";
+            let modes = ["swipe", "insert", "tap", "fallback"];
+            for mode in if is_code { &["scan"][..] } else { &modes } {
                 let more = json!({ "entry_mode": mode });
                 let data = world.swipe_at(&reader.serial, AMOUNT, more).await;
                 let found = explain(world, claimed, &data, AMOUNT).await;
                 assert_eq!(found["finding"], "all-is-well", "{claimed:?} {mode}: {found}");
                 let facts = found["facts"].to_string();
                 assert!(facts.contains("444455******1111"), "{facts}");
+            }
+            if is_code {
+                continue;
             }
             let last = json!({ "amount": AMOUNT, "currency": "RUB", "auth_response_code": "00" });
             let url = world.url(&format!("/sandbox/readers/{}/complete", reader.serial));
@@ -163,6 +168,27 @@ async fn a_message_that_is_written_or_framed_wrongly_is_told_so() {
             (hex::encode(b"no message at all"), "not-tlv"),
         ] {
             assert_eq!(finding(world, SPIRE, &data).await, expected, "{data}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_scanned_code_that_was_spoilt_or_sent_under_another_name_is_told_so() {
+    scenario(async |world| {
+        let serial = "40000001";
+        let good = world.swipe_at(serial, AMOUNT, json!({ "entry_mode": "scan" })).await;
+        let stripe = world.swipe_at(SPIRE.0, AMOUNT, json!({})).await;
+        for (kind, data, expected) in [
+            ("mc-qrcode", good.clone(), "all-is-well"),
+            ("spire", good.clone(), "wrong-type"),
+            ("mc-qrcode", stripe, "wrong-template"),
+            ("mc-qrcode", good.replacen("9F0101", "9F0501", 1), "wrong-template"),
+            ("mc-qrcode", good.replacen("9F010131", "9F010132", 1), "bad-code"),
+            ("mc-qrcode", good.replacen("9F0308", "9F0508", 1), "missing-tag"),
+            ("mc-qrcode", hex::encode(&good), "double-hex"),
+        ] {
+            assert_eq!(finding(world, (serial, kind), &data).await, expected, "{kind} {data}");
         }
     })
     .await;

@@ -4,7 +4,7 @@
 use crate::world::{Answer, Fields, World, form_with, scenario, with};
 use serde_json::json;
 use tillgate::crypto::card_writer::{PlasticCard, track2_characters};
-use tillgate::crypto::reader::{Container, SealedPin};
+use tillgate::crypto::reader::{Container, QrCodeMessage, Sealed, SealedPin};
 use tillgate::crypto::reader_keys::{InitialKey, PinEntry};
 use tillgate::gateway::NewKeySet;
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
@@ -112,6 +112,34 @@ async fn a_stripe_is_sold_at_every_makers_reader() {
             assert_eq!(answer.get("status"), "approved", "{reader:?}");
             assert_eq!(answer.get("last-four-digits"), "1111", "{reader:?}");
             assert_eq!(answer.get("bin"), "444455", "{reader:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_scanned_code_is_sold_once() {
+    scenario(async |world| {
+        let phone = ("40000001", "mc-qrcode");
+        let form = form_at(world, phone, "code", "scan").await;
+        let order = world.sale(&form).await.order();
+        world.settle().await;
+        let answer = world.status("code", &order).await;
+        assert_eq!(answer.get("status"), "approved");
+        assert_eq!(answer.get("last-four-digits"), "1111");
+        let again = with(&form, "client_orderid", Some("again"));
+        assert_eq!(refusal(world, &again).await, "error 25 KSN_REPLAY");
+        let forge = Forge::of(world, phone.0).await;
+        let sealed = Sealed { ksn: forge.ksn(9), ciphertext: vec![0x5A; 60] };
+        let guessed = QrCodeMessage { serial: phone.0.to_owned(), sealed }.write();
+        let form = with(&again, "encrypted-data", Some(&guessed));
+        assert_eq!(refusal(world, &form).await, "error 24 CARD_DATA_DECRYPTION_FAILED");
+        let url = world.url("/sandbox/readers/40000001/swipe");
+        for wrong in [json!({ "entry_mode": "swipe" }), json!({ "pin": "1234" })] {
+            let mut request = json!({ "amount": AMOUNT, "currency": "RUB" });
+            request.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+            let answer = Answer::of(world.http.post(&url).json(&request)).await;
+            assert_eq!(answer.status, 400, "{answer:?}");
         }
     })
     .await;

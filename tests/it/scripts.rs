@@ -16,12 +16,13 @@ use tillgate::sandbox::reader::script::{Model, Outcome, SCRIPTS, Script};
 
 const AMOUNT: &str = "10.42";
 /// The readers of each model.
-const READERS: [(&str, Model); 5] = [
+const READERS: [(&str, Model); 6] = [
     ("10000462", Model::Sim),
     ("20000001", Model::SpireTdes),
     ("20000002", Model::SpireAes),
     ("30000001", Model::Miura),
     ("30000002", Model::Miura),
+    ("40000001", Model::QrCode),
 ];
 
 async fn play(world: &World, serial: &str, request: &Value) -> Answer {

@@ -41,6 +41,7 @@ impl Facts {
             (false, EntryMode::FallbackSwipe) => "of a card swiped because its chip failed",
             (false, EntryMode::Chip) => "of an inserted card",
             (false, EntryMode::Contactless) => "of a card held to the reader",
+            (false, EntryMode::QrCode) => "of a scanned code",
         };
         self.is(format!("a {} message {met}, reader {}", case.encrypted_type, message.serial));
         self.add(format!("reader {} encrypts by {}", reader.serial, cipher_name(reader.cipher)));

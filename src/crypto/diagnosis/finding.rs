@@ -71,6 +71,7 @@ findings! {
     ValueList = "value-list",
     EntryMode = "entry-mode",
     SerialNotText = "serial-not-text",
+    BadCode = "bad-code",
     BadPinBlock = "bad-pin-block",
     NothingSealed = "nothing-sealed",
 

@@ -17,6 +17,8 @@ const E9: Tag = Tag(0xE9);
 /// Tags that stand in a template only.
 const INNER: [u32; 7] =
     [0xDF_AE63, 0xDF_AE64, 0xDF_AE65, 0xDF_AE66, 0xDF_AE60, 0xDF_AE02, 0xDF_AE03];
+/// The first tag of a scanned code, which has no template.
+const CODE_VERSION: Tag = Tag(0x9F01);
 const SERIALS: [Tag; 2] = [Tag(0xDF_AE66), Tag(0x9F1E)];
 
 /// The serial that a message names, and the KSNs with a counter of zero that its own may come
@@ -26,6 +28,7 @@ pub fn names_in(text: &str) -> (Option<String>, Vec<Ksn>) {
     let Ok(bytes) = text::read(text) else { return (None, Vec::new()) };
     let layout = match tlv::read_first(&bytes) {
         Ok((template, _)) if template.tag == E9 => ReaderKind::Spire,
+        Ok((first, _)) if first.tag == CODE_VERSION => ReaderKind::QrCode,
         _ => ReaderKind::Miura,
     };
     let Ok(message) = ReaderMessage::parse(layout, &hex::encode(&bytes)) else {
@@ -52,6 +55,9 @@ pub(super) fn read(
 ) -> Result<ReaderMessage, Fault> {
     let claimed = ReaderKind::from_name(case.encrypted_type).ok_or_else(|| unsupported(case))?;
     ksn::check_bare(case, bytes)?;
+    if claimed == ReaderKind::QrCode || is_code(bytes) {
+        return read_code(case, bytes, facts);
+    }
     let template = find_template(bytes)?;
     facts.is(format!("{} bytes, {}", bytes.len(), told(template.tag)));
     let list = template.children().map_err(|error| inner_length(template, error))?;
@@ -61,11 +67,31 @@ pub(super) fn read(
     ReaderMessage::parse(claimed, &hex::encode(bytes)).map_err(refused)
 }
 
+fn is_code(bytes: &[u8]) -> bool {
+    tlv::read_first(bytes).is_ok_and(|(first, _)| first.tag == CODE_VERSION)
+}
+
+fn read_code(case: &Case<'_>, bytes: &[u8], facts: &mut Facts) -> Result<ReaderMessage, Fault> {
+    let (own, serial) = (case.reader.kind.name(), case.reader.serial.as_str());
+    if !case.reader.may_send(case.encrypted_type) || !is_code(bytes) {
+        let laid_out = if is_code(bytes) { "is" } else { "is not" };
+        return Err(Fault::new(
+            if is_code(bytes) { Finding::WrongType } else { Finding::WrongTemplate },
+            format!("the message {laid_out} that of a scanned code; {serial} is a {own} reader"),
+            format!("send what {serial} gave, with encrypted-type={own}"),
+        ));
+    }
+    let list = tlv::parse_list(bytes).map_err(|error| refused(error.into()))?;
+    facts.is(format!("{} bytes, a scanned code", bytes.len()));
+    facts.tags("tag", list.iter().map(|one| (one.tag, one.value.len())));
+    ReaderMessage::parse(ReaderKind::QrCode, &hex::encode(bytes)).map_err(refused)
+}
+
 fn unsupported(case: &Case<'_>) -> Fault {
     let (claimed, own) = (case.encrypted_type, case.reader.kind.name());
     Fault::new(
         Finding::UnsupportedType,
-        format!("encrypted-type {claimed:?} is none that exists: sim, spire, miura"),
+        format!("encrypted-type {claimed:?} is none that exists: sim, spire, miura, mc-qrcode"),
         format!("send encrypted-type={own}, in small letters, nothing around it"),
     )
 }
@@ -269,6 +295,12 @@ fn refused(error: MessageError) -> Fault {
         }
         MessageError::BadPairs => {
             (Finding::MissingKsn, "let each sealed value be followed by its KSN".to_owned())
+        }
+        MessageError::BadCode => {
+            (Finding::BadCode, "send the text of the code as it was scanned, all of it".to_owned())
+        }
+        MessageError::BadVersion => {
+            (Finding::BadCode, "send the codes of version 1, one character".to_owned())
         }
         MessageError::TooLong => (Finding::TooLong, "send one message".to_owned()),
         MessageError::NotHex => (Finding::NotHex, "send hexadecimal digits".to_owned()),

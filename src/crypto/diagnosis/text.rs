@@ -2,7 +2,7 @@
 
 use super::{Fault, Finding};
 use crate::crypto::reader::HEX_MAX;
-use crate::crypto::tlv;
+use crate::crypto::tlv::{self, Tag};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -135,6 +135,7 @@ fn is_base64(text: &str) -> bool {
 
 fn is_message(bytes: &[u8]) -> bool {
     match tlv::read_first(bytes) {
+        Ok((code, _)) if code.tag == Tag(0x9F01) => true,
         Ok((template, _)) => TEMPLATES.contains(&template.tag.0) && template.children().is_ok(),
         Err(_) => false,
     }

@@ -5,10 +5,12 @@
 
 mod chip;
 mod miura;
+mod qr_code;
 mod stripe;
 
 pub use chip::{AS_TEXT, ChipMessage};
 pub use miura::MiuraMessage;
+pub use qr_code::QrCodeMessage;
 pub use stripe::Container;
 
 use super::tlv::{self, Tag, Tlv, TlvError};
@@ -95,6 +97,10 @@ pub enum MessageError {
     ValuesDiffer { names: usize, values: usize },
     #[error("each DFAE02 is followed by its DFAE03")]
     BadPairs,
+    #[error("tag 9F02 is not the text of a code: base64url of a KSN's length, a KSN, sealed bytes")]
+    BadCode,
+    #[error("tag 9F01 is not the version 1")]
+    BadVersion,
 }
 
 impl ReaderMessage {
@@ -106,6 +112,7 @@ impl ReaderMessage {
         let bytes = read_hex(text)?;
         match layout {
             ReaderKind::Miura => Ok(MiuraMessage::from_bytes(&bytes)?.into()),
+            ReaderKind::QrCode => Ok(QrCodeMessage::from_bytes(&bytes)?.into()),
             ReaderKind::Sim | ReaderKind::Spire => {
                 let list = read_template(&bytes, TEMPLATE)?;
                 if let Some(tag) = tlv::repeated(&list) {

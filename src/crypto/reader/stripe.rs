@@ -48,6 +48,7 @@ impl Container {
                 [digit] => EntryMode::from_digit(*digit),
                 _ => None,
             }
+            .filter(|mode| *mode != EntryMode::QrCode)
             .ok_or(MessageError::BadEntryMode)?,
             serial: read_serial(required(list, SERIAL)?, SERIAL)?,
             pin: read_pin(list, PIN_BLOCK, PIN_KSN)?,

@@ -3,6 +3,7 @@
 use super::Sandbox;
 use super::swipe::{EntryModeName, SwipeFault};
 use crate::crypto::reader_keys::InitialKey;
+use crate::payment::card::EntryMode;
 use crate::payment::money::Amount;
 use crate::payment::reader::{Reader, ReaderKind};
 use crate::sandbox::reader::event::Event;
@@ -20,7 +21,7 @@ pub struct ScriptAnswer {
     pub name: &'static str,
     /// One sentence for people.
     pub sentence: &'static str,
-    /// `sim`, `spire-tdes`, `spire-aes`, `miura`.
+    /// `sim`, `spire-tdes`, `spire-aes`, `miura`, `qr-code`.
     #[schema(value_type = Vec<String>)]
     pub readers: Vec<&'static str>,
     /// `swipe`, `insert`, `tap`, `fallback`; the first is taken where the request names none.
@@ -113,6 +114,11 @@ pub(super) fn check_script(
     if !script.ways.allow(entry_mode.mode()) {
         let ways = script.ways.names().join(" or ");
         return Err(SwipeFault::Wrong(format!("entry_mode: {name} is for {ways}")));
+    }
+    if (entry_mode.mode() == EntryMode::QrCode) != (model == Model::QrCode) {
+        let own = model.name();
+        let why = format!("entry_mode: codes are scanned (scan), cards are not; this is {own}");
+        return Err(SwipeFault::Wrong(why));
     }
     Ok(())
 }

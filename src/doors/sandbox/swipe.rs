@@ -5,7 +5,7 @@ use super::{Sandbox, problem};
 use crate::gateway::Failure;
 use crate::payment::card::{EntryMode, Expiry, Pan};
 use crate::payment::money::{Amount, Currency};
-use crate::payment::reader::Reader;
+use crate::payment::reader::{Reader, ReaderKind};
 use crate::sandbox::reader::play::Played;
 use crate::sandbox::reader::script::{Script, Ways};
 use crate::sandbox::reader::{Presentation, Swipe, TEST_CARDHOLDER, TEST_EXPIRY, TEST_PAN};
@@ -33,7 +33,7 @@ pub struct SwipeRequest {
     pub expiry: Option<String>,
     #[schema(example = "TEST CARD")]
     pub cardholder: Option<String>,
-    /// `swipe` when left out, or what the script is for.
+    /// `swipe` when left out, or what script and reader are for.
     pub entry_mode: Option<EntryModeName>,
     /// What the reader does, by a name from `GET /sandbox/scripts`; it behaves when left out.
     #[schema(example = "ok")]
@@ -51,14 +51,17 @@ pub enum EntryModeName {
     Insert,
     Tap,
     Fallback,
+    /// A code on a phone, which is what `mc-qrcode` readers are for.
+    Scan,
 }
 
 impl EntryModeName {
     /// How a script is played when the caller does not say.
-    fn usual(script: &Script) -> Self {
-        match script.ways {
-            Ways::Chip => Self::Insert,
-            Ways::Any | Ways::Stripe => Self::Swipe,
+    fn usual(script: &Script, reader: &Reader) -> Self {
+        match (reader.kind, script.ways) {
+            (ReaderKind::QrCode, _) => Self::Scan,
+            (_, Ways::Chip) => Self::Insert,
+            (_, Ways::Any | Ways::Stripe) => Self::Swipe,
         }
     }
 
@@ -68,6 +71,7 @@ impl EntryModeName {
             Self::Insert => EntryMode::Chip,
             Self::Tap => EntryMode::Contactless,
             Self::Fallback => EntryMode::FallbackSwipe,
+            Self::Scan => EntryMode::QrCode,
         }
     }
 }
@@ -150,7 +154,7 @@ impl Sandbox {
         request: &SwipeRequest,
     ) -> Result<SwipeAnswer, SwipeFault> {
         let script = find_script(request.script.as_deref())?;
-        let entry_mode = request.entry_mode.unwrap_or_else(|| EntryModeName::usual(script));
+        let entry_mode = request.entry_mode.unwrap_or_else(|| EntryModeName::usual(script, reader));
         check_script(script, reader, entry_mode)?;
         let wrong = |message: String| SwipeFault::Wrong(message);
         let amount = read_amount(&request.amount, &request.currency)?;

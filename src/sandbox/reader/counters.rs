@@ -27,7 +27,7 @@ impl Counters {
         // A Miura may seal two values, each under a key of its own.
         let last = match reader.kind {
             ReaderKind::Miura => reader.cipher.next_counter(next).unwrap_or(next),
-            ReaderKind::Sim | ReaderKind::Spire => next,
+            ReaderKind::Sim | ReaderKind::Spire | ReaderKind::QrCode => next,
         };
         counters.insert(reader.serial.clone(), last);
         Ok(next)

@@ -21,7 +21,7 @@ impl Event {
     #[must_use]
     pub fn code(&self, kind: ReaderKind) -> u32 {
         match kind {
-            ReaderKind::Sim => self.sim,
+            ReaderKind::Sim | ReaderKind::QrCode => self.sim,
             ReaderKind::Spire => self.spire,
             ReaderKind::Miura => self.miura,
         }

@@ -7,7 +7,9 @@ use crate::crypto::card_writer::{
     ChipRun, PlasticCard, chip_tags, track1_characters, track2_characters, track2_equivalent,
     write_clear_card,
 };
-use crate::crypto::reader::{ChipMessage, Container, MiuraMessage, Sealed, SealedPin};
+use crate::crypto::reader::{
+    ChipMessage, Container, MiuraMessage, QrCodeMessage, Sealed, SealedPin,
+};
 use crate::crypto::reader_keys::{InitialKey, PinEntry};
 use crate::crypto::tlv::Tag;
 use crate::crypto::tlv_write::write;
@@ -147,6 +149,15 @@ impl Sealing<'_> {
         let template = if approved { MIURA_APPROVED } else { MIURA_DECLINED };
         let clear = advice_tags(approved, self.entropy.bytes());
         self.miura(template, EntryMode::Chip, Vec::new(), clear, None)
+    }
+
+    /// The phone shows a code that is good for one payment.
+    pub(super) fn qr_code(self, held: &Held<'_>) -> Result<String, ReaderFault> {
+        if held.pin.is_some() {
+            return Err(ReaderFault::NoPin);
+        }
+        let sealed = self.seal(&write_clear_card(&held.plastic, None))?;
+        Ok(QrCodeMessage { serial: self.reader.serial.clone(), sealed }.write())
     }
 
     fn miura(

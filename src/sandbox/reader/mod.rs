@@ -60,6 +60,10 @@ pub enum ReaderFault {
     Keys(#[from] OpeningError),
     #[error("a PIN has 4 to 12 digits")]
     NotAPin,
+    #[error("a scanned code has no chip that could have a last word")]
+    NoChip,
+    #[error("a phone with a code takes no PIN for the issuer")]
+    NoPin,
 }
 
 /// Reads a card for an amount, as the reader with this initial key does.
@@ -98,7 +102,7 @@ fn read_signing(
         }
         false => None,
     };
-    let has_chip = card.entry_mode != EntryMode::Swipe;
+    let has_chip = card.entry_mode != EntryMode::Swipe && card.entry_mode != EntryMode::QrCode;
     let plastic =
         PlasticCard { pan: card.pan, expiry: card.expiry, cardholder: card.cardholder, has_chip };
     let held = Held { plastic, entry_mode: card.entry_mode, pin: card.pin };
@@ -108,6 +112,7 @@ fn read_signing(
         (ReaderKind::Spire, Some(run)) => sealing.spire_chip(&held, run)?,
         (ReaderKind::Miura, None) => sealing.miura_stripe(&held)?,
         (ReaderKind::Miura, Some(run)) => sealing.miura_chip(&held, run)?,
+        (ReaderKind::QrCode, _) => sealing.qr_code(&held)?,
     };
     Ok(Swipe { encrypted_data, encrypted_type: reader.kind.name(), ksn: sealing.ksn()? })
 }
@@ -115,7 +120,7 @@ fn read_signing(
 /// Ends a chip transaction as the reader does after the second GENERATE AC.
 ///
 /// # Errors
-/// `Exhausted` for a counter that no KSN can hold.
+/// `Exhausted` for a counter that no KSN can hold, `NoChip` of a phone with a code.
 pub fn complete(
     reader: &Reader,
     key: &InitialKey,
@@ -129,6 +134,7 @@ pub fn complete(
         ReaderKind::Sim => sealing.sim_completion(approved)?,
         ReaderKind::Spire => sealing.spire_completion(approved),
         ReaderKind::Miura => sealing.miura_completion(approved),
+        ReaderKind::QrCode => return Err(ReaderFault::NoChip),
     };
     Ok(Swipe { encrypted_data, encrypted_type: reader.kind.name(), ksn: sealing.ksn()? })
 }

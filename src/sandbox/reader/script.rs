@@ -31,6 +31,7 @@ pub enum Model {
     SpireTdes,
     SpireAes,
     Miura,
+    QrCode,
 }
 
 impl Model {
@@ -42,6 +43,7 @@ impl Model {
             (ReaderKind::Spire, Cipher::AesDukpt(_)) => Self::SpireAes,
             (ReaderKind::Spire, _) => Self::SpireTdes,
             (ReaderKind::Miura, _) => Self::Miura,
+            (ReaderKind::QrCode, _) => Self::QrCode,
         }
     }
 
@@ -53,6 +55,7 @@ impl Model {
             Self::SpireTdes => "spire-tdes",
             Self::SpireAes => "spire-aes",
             Self::Miura => "miura",
+            Self::QrCode => "qr-code",
         }
     }
 }
@@ -71,7 +74,7 @@ impl Ways {
     pub fn allow(self, mode: EntryMode) -> bool {
         match self {
             Self::Any => true,
-            Self::Stripe => !mode.has_chip(),
+            Self::Stripe => matches!(mode, EntryMode::Swipe | EntryMode::FallbackSwipe),
             Self::Chip => mode.has_chip(),
         }
     }
@@ -80,7 +83,7 @@ impl Ways {
     #[must_use]
     pub fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Any => &["swipe", "insert", "tap", "fallback"],
+            Self::Any => &["swipe", "insert", "tap", "fallback", "scan"],
             Self::Stripe => &["swipe", "fallback"],
             Self::Chip => &["insert", "tap"],
         }
@@ -146,7 +149,9 @@ pub(super) enum Deed {
     LowerCase,
 }
 
-const ALL: &[Model] = &[Model::Sim, Model::SpireTdes, Model::SpireAes, Model::Miura];
+const ALL: &[Model] = &[Model::Sim, Model::SpireTdes, Model::SpireAes, Model::Miura, Model::QrCode];
+/// Those that a card meets.
+const CARDS: &[Model] = &[Model::Sim, Model::SpireTdes, Model::SpireAes, Model::Miura];
 const DUKPT: &[Model] = &[Model::SpireTdes, Model::SpireAes, Model::Miura];
 const TDES: &[Model] = &[Model::SpireTdes, Model::Miura];
 
@@ -159,7 +164,8 @@ pub const SCRIPTS: &[Script] = &[
         "The chip cannot be read, so the stripe of the same card is swiped.",
         Count::Next,
         Deed::FallBack,
-    ),
+    )
+    .at(CARDS),
     good(
         "lower-case-hex",
         "The app sends the digits in lower case, which is as good.",
@@ -173,7 +179,8 @@ pub const SCRIPTS: &[Script] = &[
         Deed::Behave,
     ),
     fails("card-removed-early", "The card is taken away before the chip is done.", BURNT)
-        .with(Event::CARD_REMOVED),
+        .with(Event::CARD_REMOVED)
+        .at(CARDS),
     fails("bluetooth-lost", "The phone loses the reader after the card was read.", BURNT)
         .with(Event::BLUETOOTH_LOST),
     fails("packet-damaged", "A packet arrives with a wrong check sum.", BURNT)
@@ -186,13 +193,16 @@ pub const SCRIPTS: &[Script] = &[
         .with(Event::USER_CANCELLED),
     fails("timed-out", "No card meets the reader in time.", Count::Unused).with(Event::TIMED_OUT),
     fails("card-blocked", "The card says that it is blocked.", Count::Unused)
-        .with(Event::CARD_BLOCKED),
+        .with(Event::CARD_BLOCKED)
+        .at(CARDS),
     fails("chip-unreadable", "The chip does not answer; a swipe is asked for.", Count::Unused)
         .by(Ways::Chip)
-        .with(Event::CHIP_UNREADABLE),
+        .with(Event::CHIP_UNREADABLE)
+        .at(CARDS),
     fails("stripe-unreadable", "The stripe is worn or was swiped too fast.", Count::Unused)
         .by(Ways::Stripe)
-        .with(Event::STRIPE_UNREADABLE),
+        .with(Event::STRIPE_UNREADABLE)
+        .at(CARDS),
     fails("not-configured", "The reader never got its configuration.", Count::Unused)
         .with(Event::NOT_CONFIGURED),
     fails("key-missing", "Nobody has injected a key.", Count::Unused).with(Event::KEY_MISSING),
@@ -203,11 +213,14 @@ pub const SCRIPTS: &[Script] = &[
     )
     .with(Event::INVALID_COMMAND),
     wrong("clock-wrong", "The chip signs a date of five years ago.", 32, Deed::OldClock)
-        .by(Ways::Chip),
+        .by(Ways::Chip)
+        .at(CARDS),
     wrong("wrong-amount-inside", "The chip signs one minor unit more.", 32, Deed::OtherAmount)
-        .by(Ways::Chip),
+        .by(Ways::Chip)
+        .at(CARDS),
     wrong("wrong-currency-inside", "The chip signs another currency.", 32, Deed::OtherCurrency)
-        .by(Ways::Chip),
+        .by(Ways::Chip)
+        .at(CARDS),
     wrong("wrong-key", "The reader has a key that nobody knows.", 24, Deed::RandomKey),
     wrong(
         "sandbox-key-in-production",
@@ -232,7 +245,7 @@ pub const SCRIPTS: &[Script] = &[
     wrong("illegal-counter", "The counter is one that DUKPT skips.", 9, Deed::Behave)
         .counting(Count::Illegal)
         .at(DUKPT),
-    wrong("garbled-ciphertext", "Every sealed byte arrives changed.", 24, Deed::Garble),
+    wrong("garbled-ciphertext", "Every sealed byte arrives changed.", 24, Deed::Garble).at(CARDS),
     wrong("mask-differs", "The masked number is another card's.", 9, Deed::OtherMask)
         .by(Ways::Chip)
         .at(DUKPT),
@@ -240,7 +253,8 @@ pub const SCRIPTS: &[Script] = &[
     wrong("expired-card", "The card expired in January 2020.", 31, Deed::Expire),
     wrong("truncated-frame", "Half of the message is missing.", 9, Deed::Truncate),
     wrong("odd-digit", "The last hexadecimal digit is missing.", 9, Deed::OddDigit),
-    wrong("trailing-bytes", "The status word 9000 is still behind the message.", 9, Deed::Trail),
+    wrong("trailing-bytes", "The status word 9000 is still behind the message.", 9, Deed::Trail)
+        .at(CARDS),
     wrong(
         "vendor-frame-pasted",
         "The message is sent with the frame around it: STX, ETX and check byte.",
@@ -255,6 +269,7 @@ pub const SCRIPTS: &[Script] = &[
         Count::Last,
         Deed::Behave,
     )
+    .at(CARDS)
     .by(Ways::Stripe),
 ];
 

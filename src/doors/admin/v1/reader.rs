@@ -17,7 +17,7 @@ pub struct ReaderRequest {
     /// As the reader tells it: 1 to 32 characters.
     #[schema(example = "20000099")]
     pub serial: String,
-    /// `sim`, `spire` or `miura`.
+    /// `sim`, `spire`, `miura` or `mc-qrcode`.
     #[schema(example = "spire")]
     pub kind: String,
     /// The merchant's login.
@@ -157,7 +157,7 @@ pub(crate) async fn add_reader(admin: Data<Admin>, body: Bytes) -> Answer {
     let ReaderRequest { serial, merchant, endpoint, group, key_set, device, .. } = request;
     let new = NewReader {
         serial,
-        kind: kind.ok_or_else(|| Problem::bad("kind: must be sim, spire or miura"))?,
+        kind: kind.ok_or_else(|| Problem::bad("kind: must be sim, spire, miura or mc-qrcode"))?,
         place: place(merchant, endpoint, group),
         key_set: KeySetId(key_set),
         device,
