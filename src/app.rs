@@ -12,7 +12,7 @@ use crate::doors::ops::{self, Ops};
 use crate::doors::rki::{self, Rki};
 use crate::doors::sandbox::{self as sandbox_door, Sandbox};
 use crate::doors::{docs, http};
-use crate::gateway::{EgressRules, Gateway, GuardedClient, Keys, Parts};
+use crate::gateway::{EgressRules, Gateway, GuardedClient, KeyStore, Keys, Parts, SoftwareKeys};
 use crate::payment::pin_format::PinFormat;
 use crate::sandbox::host::SandboxHost;
 use crate::sandbox::inbox::Inbox;
@@ -53,6 +53,8 @@ pub struct Start {
     pub sandbox_login: Option<String>,
     /// The acquirer, where it is another than the settings choose.
     pub acquirer: Option<Arc<dyn Acquirer>>,
+    /// What holds the base keys, where it is not this program.
+    pub key_store: Option<Arc<dyn KeyStore>>,
 }
 
 /// What the bench changes about the program.
@@ -208,16 +210,19 @@ fn build_gateway(
     };
     let rules = EgressRules { allow_private: settings.allow_private_callbacks };
     let client = GuardedClient::new(rules).context("cannot set up the client for callbacks")?;
+    let keys = Arc::new(Keys::derive(&settings.master_keys));
+    let software = || SoftwareKeys::new(Arc::clone(&keys), start.entropy.clone(), pin_zone);
+    let key_store = start.key_store.clone().unwrap_or_else(|| Arc::new(software()));
     let parts = Parts {
         store: Arc::clone(store),
         acquirer,
-        keys: Keys::derive(&settings.master_keys),
+        keys,
+        key_store,
         clock: start.clock.clone(),
         entropy: start.entropy.clone(),
         egress: Arc::new(client),
         callback_wording: mapi::callback::word,
         acquirer_timeout: settings.acquirer_timeout,
-        pin_zone,
         test_cards_only: settings.test_cards_only,
     };
     Ok(Gateway::new(parts))

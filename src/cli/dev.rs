@@ -109,6 +109,7 @@ pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
         workers: true,
         sandbox_login: Some(LOGIN.to_owned()),
         acquirer: None,
+        key_store: None,
     };
     let app = App::start(settings, start).await?;
     let base_url = format!("http://{}", app.address());

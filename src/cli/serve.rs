@@ -41,6 +41,7 @@ pub(super) async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         workers: true,
         sandbox_login: None,
         acquirer: None,
+        key_store: None,
     };
     let app = App::start(settings, start).await?;
     tracing::info!(address = %app.address(), "ready");

@@ -36,6 +36,8 @@ pub enum PinRefused {
     /// Told alike whatever is wrong inside, so that nobody learns digits from the difference.
     #[error("the PIN block does not open: wrong key, or another card's")]
     NotAPin,
+    #[error("no acquirer here takes an online PIN")]
+    NoZone,
     #[error("the reader's PIN key: {0}")]
     Key(#[from] OpeningError),
 }

@@ -142,8 +142,8 @@ impl InitialKey {
         }
     }
 
-    /// Opens a message into the list that [`ClearCard`](super::card_data::ClearCard) reads. The
-    /// `sim` profile binds what it seals to the amount; DUKPT does not.
+    /// Opens a message into [`one_list`]. The `sim` profile binds what it seals to the amount,
+    /// DUKPT does not.
     ///
     /// # Errors
     /// `OpeningError`, which carries nothing of what was inside.
@@ -152,12 +152,7 @@ impl InitialKey {
         message: &ReaderMessage,
         amount: Amount,
     ) -> Result<Zeroizing<Vec<u8>>, OpeningError> {
-        let mut opened = self.open_parts(message, amount)?;
-        match (&self.key, opened.len(), message.clear.is_empty()) {
-            // The whole list was sealed, and the cipher vouches for it.
-            (Secret::Sim(_), 1, true) => opened.pop().ok_or(OpeningError::Length),
-            _ => Ok(clear_list(&opened, &message.clear)?),
-        }
+        one_list(self.cipher, self.open_parts(message, amount)?, message)
     }
 
     /// Opens each sealed value of a message, whatever is inside.
@@ -284,6 +279,23 @@ impl fmt::Debug for BaseKey {
 impl fmt::Debug for InitialKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InitialKey({}, ..)", self.cipher.name())
+    }
+}
+
+/// The list that [`ClearCard`](super::card_data::ClearCard) reads, from the opened values of a
+/// message and what came with them in the clear.
+///
+/// # Errors
+/// `List`, which is what a wrong key leads to where the cipher itself does not notice.
+pub fn one_list(
+    cipher: Cipher,
+    mut opened: Vec<Zeroizing<Vec<u8>>>,
+    message: &ReaderMessage,
+) -> Result<Zeroizing<Vec<u8>>, OpeningError> {
+    match (cipher, opened.len(), message.clear.is_empty()) {
+        // The whole list was sealed, and the cipher vouches for it.
+        (Cipher::AesGcm, 1, true) => opened.pop().ok_or(OpeningError::Length),
+        _ => Ok(clear_list(&opened, &message.clear)?),
     }
 }
 

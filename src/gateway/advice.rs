@@ -1,6 +1,7 @@
 //! What comes from the till after the acquirer approved: the chip's last word, and the card
 //! holder's signature.
 
+use super::key_store::KeyStoreError;
 use super::nonce_book::bucket_of;
 use super::registry::Merchant;
 use super::watch::{Scope, Watched};
@@ -169,8 +170,12 @@ impl Gateway {
             let completion = read_clear_advice(&message.clear);
             return completion.map_err(|error| invalid(error.to_string()));
         }
-        let key = self.initial_key(reader).await?;
-        let opened = key.open_parts(message, amount).map_err(|error| invalid(error.to_string()))?;
+        let set = self.key_set(reader.key_set).await?;
+        let opened = set.keys.open(reader, message, amount).await;
+        let opened = opened.map_err(|error| match error {
+            KeyStoreError::Opening(error) => invalid(error.to_string()),
+            error => error.into(),
+        })?;
         let clear = opened.first().ok_or_else(|| invalid("nothing is sealed".to_owned()))?;
         read_advice(clear).map_err(|error| invalid(error.to_string()))
     }

@@ -1,7 +1,8 @@
 //! Adding to the registry and changing it. Secrets are sealed here, before the store sees them.
 
+use super::key_store::{KeyStoreError, NOT_SHOWN};
 use super::{Failure, Gateway};
-use crate::crypto::reader_keys::InitialKey;
+use crate::crypto::reader_keys::{BaseKey, InitialKey};
 use crate::payment::ids::{GroupId, KeySetId, MerchantId};
 use crate::payment::key_set::Cipher;
 use crate::payment::merchant::Endpoint;
@@ -109,7 +110,10 @@ impl Gateway {
     pub async fn enrol_key_set(&self, set: NewKeySet<'_>) -> Result<(), Failure> {
         set.check()?;
         let NewKeySet { id, prefix, cipher, pin_formats, base_key } = set;
-        let base_key_sealed = self.parts.keys.seal_base_key(id, base_key, &self.parts.entropy);
+        let base = BaseKey::from_slice(cipher, base_key);
+        let base =
+            base.ok_or_else(|| Failure::Internal(format!("key set {id} has no base key")))?;
+        let base_key_sealed = self.parts.key_store.keep(id, &base).await?;
         let (prefix, pin_formats) = (prefix.to_vec(), pin_formats.to_vec());
         let record = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
         Ok(self.store().add_key_set(&record).await?)
@@ -155,7 +159,9 @@ impl Gateway {
     /// # Errors
     /// When the key set cannot be read or opened.
     pub async fn sandbox_base_key(&self, id: KeySetId) -> Result<Zeroizing<String>, Failure> {
-        Ok(Zeroizing::new(hex::encode_upper(self.key_set(id).await?.base.expose())))
+        let set = self.key_set(id).await?;
+        let base = set.keys.shown().ok_or_else(|| Failure::Internal(NOT_SHOWN.to_owned()))?;
+        Ok(Zeroizing::new(hex::encode_upper(base.expose())))
     }
 
     /// The key to inject into a reader: all that ever leaves the gateway of a key set.
@@ -164,8 +170,11 @@ impl Gateway {
     /// When the key set cannot be read or opened.
     pub async fn initial_key(&self, reader: &Reader) -> Result<InitialKey, Failure> {
         let set = self.key_set(reader.key_set).await?;
-        let key = set.base.initial_key(&reader.serial, reader.initial_ksn);
-        key.map_err(|error| Failure::Internal(format!("reader {}: {error}", reader.serial)))
+        let key = set.keys.initial_key(reader).await;
+        key.map_err(|error| match error {
+            KeyStoreError::Away(_) => error.into(),
+            _ => Failure::Internal(format!("reader {}: {error}", reader.serial)),
+        })
     }
 }
 

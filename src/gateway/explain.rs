@@ -1,11 +1,16 @@
 //! Why a reader's message is not understood: everything that is known about it is put before
 //! [`diagnose`].
 
+use super::key_store::{NOT_SHOWN, ReaderKeys};
 use super::{Failure, Gateway};
 use crate::crypto::diagnosis::{Case, Diagnosis, KnownSet, diagnose, names_in};
+use crate::payment::Millis;
 use crate::payment::ids::KeySetId;
 use crate::payment::money::Amount;
 use crate::payment::reader::Reader;
+use crate::payment::refusal::Refusal;
+use crate::store::KeySetRecord;
+use std::sync::Arc;
 
 /// A message to be explained.
 #[derive(Clone, Copy)]
@@ -18,44 +23,65 @@ pub struct Puzzle<'a> {
     pub amount: Option<Amount>,
 }
 
+/// What is known about a message, so that it can be thought about on a thread of its own.
+struct Known {
+    text: String,
+    encrypted_type: String,
+    amount: Option<Amount>,
+    now: Millis,
+    reader: Reader,
+    keys: Arc<dyn ReaderKeys>,
+    others: Vec<OtherSet>,
+    named: Vec<Reader>,
+    most_ahead: Option<u32>,
+}
+
+struct OtherSet {
+    id: KeySetId,
+    prefix: Vec<u8>,
+    keys: Arc<dyn ReaderKeys>,
+}
+
 impl Gateway {
     /// Says what a message is, what is wrong with it and what to change. Nothing is stored, and no
     /// counter is used up.
     ///
     /// # Errors
-    /// When the database cannot be read, or the reader's key set cannot be opened.
+    /// When the database cannot be read, the reader's key set cannot be opened, or its base key is
+    /// one that the key store does not show.
     pub async fn explain_decrypt(&self, puzzle: Puzzle<'_>) -> Result<Diagnosis, Failure> {
         let Some(reader) = self.store().reader(puzzle.serial).await? else {
             return Ok(Diagnosis::of_unknown_reader(puzzle.serial));
         };
-        let own = self.key_set(reader.key_set).await?;
-        let others = self.other_key_sets(reader.key_set).await?;
-        let named = self.readers_named(puzzle.encrypted_data).await?;
         let endpoint = match reader.endpoint {
             Some(id) => self.endpoint(id).await?,
             None => None,
         };
-        Ok(diagnose(&Case {
-            text: puzzle.encrypted_data,
-            encrypted_type: puzzle.encrypted_type,
+        let known = Known {
+            text: puzzle.encrypted_data.to_owned(),
+            encrypted_type: puzzle.encrypted_type.to_owned(),
             amount: puzzle.amount,
             now: self.clock().now(),
-            reader: &reader,
-            base: &own.base,
-            others: &others,
-            named: &named,
+            keys: Arc::clone(&self.key_set(reader.key_set).await?.keys),
+            others: self.other_key_sets(reader.key_set).await?,
+            named: self.readers_named(puzzle.encrypted_data).await?,
             most_ahead: endpoint.and_then(|endpoint| endpoint.limits.counter_jump_most),
-        }))
+            reader,
+        };
+        // Hundreds of keys may be tried: one message at a time, and not where requests are served.
+        let _turn = self.explain_turn.lock().await;
+        let explained = tokio::task::spawn_blocking(move || known.explain()).await;
+        let explained = explained.map_err(|error| Failure::Internal(error.to_string()))?;
+        Ok(explained.ok_or_else(|| Refusal::invalid("reader", NOT_SHOWN))?)
     }
 
     /// Key sets whose base keys may be tried. One that does not open is left out.
-    async fn other_key_sets(&self, own: KeySetId) -> Result<Vec<KnownSet>, Failure> {
+    async fn other_key_sets(&self, own: KeySetId) -> Result<Vec<OtherSet>, Failure> {
         let mut sets = Vec::new();
         for record in self.store().key_sets().await?.into_iter().filter(|set| set.id != own) {
-            let (id, cipher) = (record.id, record.cipher);
-            let base = self.parts.keys.open_base_key(id, cipher, &record.base_key_sealed);
-            if let Ok(base) = base {
-                sets.push(KnownSet { id, prefix: record.prefix, base });
+            let KeySetRecord { id, cipher, prefix, base_key_sealed, .. } = record;
+            if let Ok(keys) = self.parts.key_store.take_up(id, cipher, &base_key_sealed).await {
+                sets.push(OtherSet { id, prefix, keys });
             }
         }
         Ok(sets)
@@ -72,5 +98,29 @@ impl Gateway {
             named.extend(self.store().reader_by_ksn(ksn).await?);
         }
         Ok(named)
+    }
+}
+
+impl OtherSet {
+    fn shown(&self) -> Option<KnownSet<'_>> {
+        Some(KnownSet { id: self.id, prefix: &self.prefix, base: self.keys.shown()? })
+    }
+}
+
+impl Known {
+    /// `None` where the key store does not show the base key.
+    fn explain(&self) -> Option<Diagnosis> {
+        let others: Vec<_> = self.others.iter().filter_map(OtherSet::shown).collect();
+        Some(diagnose(&Case {
+            text: &self.text,
+            encrypted_type: &self.encrypted_type,
+            amount: self.amount,
+            now: self.now,
+            reader: &self.reader,
+            base: self.keys.shown()?,
+            others: &others,
+            named: &self.named,
+            most_ahead: self.most_ahead,
+        }))
     }
 }

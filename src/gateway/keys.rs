@@ -3,11 +3,9 @@
 
 use crate::clock::Entropy;
 use crate::crypto::key_ring::KeyRing;
-use crate::crypto::reader_keys::BaseKey;
 use crate::crypto::seal::{SealError, SealingKey};
 use crate::payment::card::Pan;
 use crate::payment::ids::{KeySetId, MerchantId};
-use crate::payment::key_set::Cipher;
 use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
@@ -155,26 +153,6 @@ impl Keys {
         let opened = self.open(Sealed::ControlKey, &merchant_context(of), sealed)?;
         let text = std::str::from_utf8(&opened).map_err(|_| SealError::Content)?;
         Ok(Zeroizing::new(text.to_owned()))
-    }
-
-    /// Seals a key set's base key for the registry.
-    #[must_use]
-    pub fn seal_base_key(&self, of: KeySetId, key: &[u8], entropy: &Entropy) -> Vec<u8> {
-        self.seal(Sealed::BaseKey, &key_set_context(of), key, entropy)
-    }
-
-    /// Opens a key set's base key.
-    ///
-    /// # Errors
-    /// When it was sealed under another master key or is damaged.
-    pub fn open_base_key(
-        &self,
-        of: KeySetId,
-        cipher: Cipher,
-        sealed: &[u8],
-    ) -> Result<BaseKey, SealError> {
-        let opened = self.open(Sealed::BaseKey, &key_set_context(of), sealed)?;
-        BaseKey::from_slice(cipher, &opened).ok_or(SealError::Content)
     }
 
     /// The keyed hash by which equal cards are recognised; 40 lower-case hex digits.

@@ -16,6 +16,7 @@ mod enrol;
 mod explain;
 mod guarded_client;
 mod handover;
+mod key_store;
 mod keys;
 mod nonce_book;
 mod operator;
@@ -26,6 +27,7 @@ mod registrar;
 mod registry;
 mod report;
 mod rotate;
+mod software_keys;
 mod step;
 mod submit;
 mod sweep;
@@ -43,6 +45,7 @@ pub use enrol::NewKeySet;
 pub use explain::Puzzle;
 pub use guarded_client::GuardedClient;
 pub use handover::Handover;
+pub use key_store::{CardPin, KeyStore, KeyStoreError, ReaderKeys};
 pub use keys::Keys;
 pub use nonce_book::NonceBook;
 pub use operator::SettledDay;
@@ -52,6 +55,7 @@ pub use registrar::*;
 pub use registry::Merchant;
 pub use report::{Line, Report, ReportIntent, Wanted};
 pub use rotate::Resealed;
+pub use software_keys::SoftwareKeys;
 pub use step::Work;
 pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL};
 pub use sweep::Swept;
@@ -59,7 +63,6 @@ pub use watch::{Scope, Seen, Watched};
 
 use crate::acquirer::Acquirer;
 use crate::clock::{Clock, Entropy};
-use crate::crypto::pin_zone::PinZone;
 use crate::payment::Millis;
 use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
@@ -82,7 +85,8 @@ const FIRST_ROLLED: i64 = 1 << 47;
 pub struct Parts {
     pub store: Arc<Store>,
     pub acquirer: Arc<dyn Acquirer>,
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
+    pub key_store: Arc<dyn KeyStore>,
     pub clock: Clock,
     pub entropy: Entropy,
     pub egress: Arc<dyn Egress>,
@@ -90,8 +94,6 @@ pub struct Parts {
     pub callback_wording: CallbackWording,
     /// How long an acquirer may take before its answer counts as lost.
     pub acquirer_timeout: Duration,
-    /// How PIN blocks go to the acquirer; without it, none does.
-    pub pin_zone: Option<Arc<PinZone>>,
     /// Whether cards that are no published test cards are refused: keys in software are no place
     /// for real ones.
     pub test_cards_only: bool,
@@ -109,6 +111,8 @@ pub struct Gateway {
     lines: Lines,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
+    /// Whose message is being explained.
+    explain_turn: Mutex<()>,
     /// Whoever writes the next row of the audit log.
     audit_turn: Mutex<()>,
     /// The present minute, and how many calls of strangers it has in the audit log.
@@ -168,6 +172,7 @@ impl Gateway {
             lines: Lines::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
+            explain_turn: Mutex::new(()),
             audit_turn: Mutex::new(()),
             strangers: std::sync::Mutex::default(),
         }

@@ -1,16 +1,16 @@
 //! A card at a reader: the message is read, its reader and its counter are looked at, it is opened,
 //! and what is inside is held against the request.
 
+use super::key_store::{CardPin, KeyStoreError};
 use super::submit::Intent;
 use super::{Failure, Gateway};
 use crate::crypto::card_checks::{InsideError, check_inside};
 use crate::crypto::card_data::{ClearCard, with_pin};
 use crate::crypto::card_fields::CardDataError;
 use crate::crypto::clear_list::ClearListError;
-use crate::crypto::pin_block::EncryptedPin;
-use crate::crypto::pin_zone::{PinRefused, ReaderPin};
+use crate::crypto::pin_zone::PinRefused;
 use crate::crypto::reader::ReaderMessage;
-use crate::crypto::reader_keys::OpeningError;
+use crate::crypto::reader_keys::{OpeningError, one_list};
 use crate::payment::Millis;
 use crate::payment::card::CardFacts;
 use crate::payment::reader::{Reader, ReaderKind};
@@ -51,8 +51,9 @@ impl Gateway {
             counter = admit_counters(&reader, &message, most_ahead);
         }
         let counter = counter?;
-        let key = self.initial_key(&reader).await?;
-        let mut clear = key.open(&message, intent.amount).map_err(refuse_opening)?;
+        let set = self.key_set(reader.key_set).await?;
+        let opened = set.keys.open(&reader, &message, intent.amount).await?;
+        let mut clear = one_list(reader.cipher, opened, &message).map_err(refuse_opening)?;
         let card = ClearCard::parse(&clear).map_err(refuse_card)?;
         if card.pin.is_some() {
             return Err(refuse_card(CardDataError::BadPin));
@@ -77,27 +78,12 @@ impl Gateway {
             chip: card.for_receipt(),
         };
         if let Some(sealed) = &message.pin {
-            let (serial, amount, pan) = (reader.serial.as_str(), intent.amount, &card.pan);
-            let allowed = &self.key_set(reader.key_set).await?.pin_formats;
-            let pin = ReaderPin { sealed, key: &key, allowed, serial, amount, pan };
-            clear = with_pin(&clear, &self.take_pin(pin)?);
+            let pin = CardPin { sealed, pan: &card.pan, amount: intent.amount };
+            let pin = set.keys.translate_pin(&reader, pin, &set.pin_formats).await?;
+            clear = with_pin(&clear, &pin);
         }
         let earlier_hashes = self.parts.keys.earlier_card_hashes(&card.pan);
         Ok(Presented { reader, counter, facts, earlier_hashes, clear })
-    }
-
-    /// The PIN for the acquirer, under the key of their zone.
-    fn take_pin(&self, pin: ReaderPin<'_>) -> Result<EncryptedPin, Failure> {
-        let cause = "no acquirer here takes an online PIN";
-        let zone = self.parts.pin_zone.as_ref();
-        let zone = zone.ok_or_else(|| Failure::refused(Refusal::PinNotAllowed, cause))?;
-        zone.take(pin, self.parts.entropy.bytes()).map_err(|error| {
-            let refusal = match error {
-                PinRefused::Format(_) => Refusal::PinNotAllowed,
-                PinRefused::NotAPin | PinRefused::Key(_) => Refusal::DecryptionFailed,
-            };
-            Failure::refused(refusal, error.to_string())
-        })
     }
 
     /// The answer to a counter that another message has just used.
@@ -181,6 +167,25 @@ fn admit_pin_counter(reader: &Reader, message: &ReaderMessage) -> Result<(), Fai
     }
     let cause = format!("the PIN's counter {counter} does not belong to the card's");
     Err(Failure::refused(Refusal::InvalidEncryptedData, cause))
+}
+
+impl From<KeyStoreError> for Failure {
+    fn from(error: KeyStoreError) -> Self {
+        match error {
+            KeyStoreError::Away(_) => Self::Unavailable(error.to_string()),
+            KeyStoreError::Unreadable(_) => Self::Internal(error.to_string()),
+            KeyStoreError::Opening(error) => refuse_opening(error),
+            KeyStoreError::Pin(error) => refuse_pin(error),
+        }
+    }
+}
+
+fn refuse_pin(error: PinRefused) -> Failure {
+    let refusal = match error {
+        PinRefused::Format(_) | PinRefused::NoZone => Refusal::PinNotAllowed,
+        PinRefused::NotAPin | PinRefused::Key(_) => Refusal::DecryptionFailed,
+    };
+    Failure::refused(refusal, error.to_string())
 }
 
 fn refuse_opening(error: OpeningError) -> Failure {

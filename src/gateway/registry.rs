@@ -1,8 +1,8 @@
 //! Merchants, endpoints, readers and key sets, their secrets opened, remembered for a moment so
 //! that not every request asks the database for them.
 
+use super::key_store::{KeyStoreError, ReaderKeys};
 use super::{Failure, Gateway};
-use crate::crypto::reader_keys::BaseKey;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId};
 use crate::payment::merchant::Endpoint;
 use crate::payment::pin_format::PinFormat;
@@ -38,9 +38,10 @@ impl Merchant {
     }
 }
 
-/// A key set with its base key opened.
+/// A key set whose keys are ready for use.
 pub(super) struct KeySet {
-    pub(super) base: BaseKey,
+    pub(super) keys: Arc<dyn ReaderKeys>,
+    /// What its readers may send PIN blocks in.
     pub(super) pin_formats: Vec<PinFormat>,
 }
 
@@ -157,7 +158,7 @@ impl Gateway {
         Ok(Some(reader))
     }
 
-    /// A key set, opened.
+    /// A key set, ready for use.
     pub(super) async fn key_set(&self, id: KeySetId) -> Result<Arc<KeySet>, Failure> {
         let now = self.clock().now();
         if let Some(known) = self.registry.key_sets.get(&id.0, now) {
@@ -165,9 +166,12 @@ impl Gateway {
         }
         let record = self.store().key_set(id).await?;
         let record = record.ok_or_else(|| Failure::Internal(format!("no key set {id}")))?;
-        let base = self.parts.keys.open_base_key(id, record.cipher, &record.base_key_sealed);
-        let base = base.map_err(|error| sealed_otherwise("key set", &error))?;
-        let set = Arc::new(KeySet { base, pin_formats: record.pin_formats });
+        let keys = self.parts.key_store.take_up(id, record.cipher, &record.base_key_sealed);
+        let keys = keys.await.map_err(|error| match error {
+            KeyStoreError::Away(_) => Failure::Unavailable(error.to_string()),
+            _ => sealed_otherwise("key set", &error),
+        })?;
+        let set = Arc::new(KeySet { keys, pin_formats: record.pin_formats });
         self.registry.key_sets.put(id.0, Arc::clone(&set), now);
         Ok(set)
     }

@@ -2,7 +2,8 @@
 //! key opens and counts as long as anything needs it.
 
 use super::card_vault::key_context;
-use super::keys::{Keys, OwnKeys, Sealed, key_set_context, merchant_context};
+use super::key_store::KeyStoreError;
+use super::keys::{Keys, OwnKeys, Sealed, merchant_context};
 use super::{Failure, Gateway};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
@@ -116,19 +117,31 @@ impl Gateway {
         let mut done = Resealed::default();
         for place in SecretPlace::ALL {
             for secret in self.store().secrets(place).await? {
-                let (kind, context) = whose(&secret);
-                if self.parts.keys.is_present(kind, &secret.sealed) {
-                    continue;
+                match self.renewed(&secret).await {
+                    Ok(Some(sealed)) => {
+                        let replaced = self.store().replace_secret(&secret, &sealed).await?;
+                        done.resealed += u64::from(replaced);
+                    }
+                    Ok(None) => {}
+                    Err(KeyStoreError::Away(why)) => return Err(Failure::Unavailable(why)),
+                    Err(_) => done.unreadable += 1,
                 }
-                let Ok(clear) = self.parts.keys.open(kind, &context, &secret.sealed) else {
-                    done.unreadable += 1;
-                    continue;
-                };
-                let sealed = self.parts.keys.seal(kind, &context, &clear, &self.parts.entropy);
-                done.resealed += u64::from(self.store().replace_secret(&secret, &sealed).await?);
             }
         }
         Ok(done)
+    }
+
+    /// The secret sealed anew, unless the present master key has sealed it.
+    async fn renewed(&self, secret: &StoredSecret) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        let Some((kind, context)) = whose(secret) else {
+            return self.parts.key_store.renew(KeySetId(secret.number), &secret.sealed).await;
+        };
+        let keys = &self.parts.keys;
+        if keys.is_present(kind, &secret.sealed) {
+            return Ok(None);
+        }
+        let clear = keys.open(kind, &context, &secret.sealed)?;
+        Ok(Some(keys.seal(kind, &context, &clear, &self.parts.entropy)))
     }
 
     async fn add_ring_key(
@@ -168,18 +181,18 @@ impl Gateway {
     }
 }
 
-/// Under which ring a secret lies, and what it was bound to.
-fn whose(secret: &StoredSecret) -> (Sealed, String) {
+/// Under which ring a secret lies, and what it was bound to; nothing of what is the key store's.
+fn whose(secret: &StoredSecret) -> Option<(Sealed, String)> {
     let number = secret.number;
-    match secret.place {
+    Some(match secret.place {
         SecretPlace::ControlKeys | SecretPlace::OldControlKeys => {
             (Sealed::ControlKey, merchant_context(MerchantId(number)))
         }
-        SecretPlace::BaseKeys => (Sealed::BaseKey, key_set_context(KeySetId(number))),
+        SecretPlace::BaseKeys => return None,
         SecretPlace::CardKeys => (Sealed::CardKey, key_context(number)),
         SecretPlace::RingKeys => (Sealed::RingKey, ring_key_context(&secret.name, number)),
         SecretPlace::Components => (Sealed::Component, component_context(number, &secret.name)),
-    }
+    })
 }
 
 fn ring_key_context(purpose: &str, number: i64) -> String {

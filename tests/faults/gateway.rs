@@ -104,6 +104,7 @@ pub async fn play(orders: GatewayOrders) -> anyhow::Result<()> {
         workers: true,
         sandbox_login: None,
         acquirer: Some(Arc::new(RemoteHost::new(orders.host))),
+        key_store: None,
     };
     go_with_the_machine(clock.clone());
     let app = App::start(settings, start).await?;

@@ -3,9 +3,11 @@
 use crate::world::{PAN, World, form_with, scenario};
 use futures_util::future::join_all;
 use serde_json::json;
+use std::sync::Arc;
+use tillgate::clock::Entropy;
 use tillgate::crypto::key_ring::KeyRing;
 use tillgate::crypto::seal::SealingKey;
-use tillgate::gateway::Resealed;
+use tillgate::gateway::{KeyStore, Resealed, SoftwareKeys};
 use tillgate::payment::card::Pan;
 use tillgate::payment::ids::{EndpointId, KeySetId, MerchantId};
 use tillgate::payment::limits::{Limits, Per, Velocity};
@@ -47,10 +49,12 @@ async fn nothing_needs_the_first_key(world: &World) {
         assert!(first.open_control_key(id, &secret.sealed).is_err());
         assert!(next.open_control_key(id, &secret.sealed).is_ok());
     }
+    let store = |keys| SoftwareKeys::new(Arc::new(keys), Entropy::seeded(1), None);
+    let (first, next) = (store(first), store(next));
     for secret in world.app().store().secrets(SecretPlace::BaseKeys).await.unwrap() {
         let set = world.app().store().key_set(KeySetId(secret.number)).await.unwrap().unwrap();
-        assert!(first.open_base_key(set.id, set.cipher, &secret.sealed).is_err());
-        assert!(next.open_base_key(set.id, set.cipher, &secret.sealed).is_ok());
+        assert!(first.take_up(set.id, set.cipher, &secret.sealed).await.is_err());
+        assert!(next.take_up(set.id, set.cipher, &secret.sealed).await.is_ok());
     }
 }
 

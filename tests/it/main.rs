@@ -22,6 +22,7 @@ mod documents;
 mod effort;
 mod explain;
 mod fuzz;
+mod hsm;
 mod http;
 mod keys;
 mod lanes;

@@ -19,7 +19,7 @@ use tillgate::crypto::oauth::authorize;
 use tillgate::crypto::oauth_header::Header;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::crypto::sign::{amend_control, status_control};
-use tillgate::gateway::{Delivery, Gateway, Work};
+use tillgate::gateway::{Delivery, Gateway, KeyStore, Work};
 use tillgate::payment::ids::{EndpointId, OrderId};
 use tillgate::payment::ledger::Movement;
 use tillgate::payment::money::{Amount, Currency};
@@ -105,22 +105,36 @@ impl World {
 
     /// Starts with other settings than those of `dev`.
     pub async fn start_with(engine: Engine, change: impl Fn(&mut Settings)) -> Self {
+        Self::start_as(engine, change, None).await
+    }
+
+    /// Starts with base keys in a key store other than the program's own.
+    pub async fn start_on(engine: Engine, key_store: Arc<dyn KeyStore>) -> Self {
+        Self::start_as(engine, |_| (), Some(key_store)).await
+    }
+
+    async fn start_as(
+        engine: Engine,
+        change: impl Fn(&mut Settings),
+        key_store: Option<Arc<dyn KeyStore>>,
+    ) -> Self {
         let database = Database::create(engine).await;
         let clock = Clock::manual(NOON);
-        let (app, ready) = open(&database, &clock, Entropy::seeded(7), change).await;
+        let (app, ready) = open(&database, &clock, Entropy::seeded(7), change, key_store).await;
         Self { database, clock, ready, http: client(), app, entropy: Entropy::seeded(42) }
     }
 
     /// Stops the program and starts it again on the same database.
     pub async fn restart(self) -> Self {
         self.app.stop().await;
-        let (app, ready) = open(&self.database, &self.clock, Entropy::seeded(8), |_| ()).await;
+        let (app, ready) =
+            open(&self.database, &self.clock, Entropy::seeded(8), |_| (), None).await;
         Self { ready, app, ..self }
     }
 
     /// Another instance on the same database, where a database can be shared.
     pub async fn another_instance(&self) -> App {
-        open(&self.database, &self.clock, Entropy::seeded(9), |_| ()).await.0
+        open(&self.database, &self.clock, Entropy::seeded(9), |_| (), None).await.0
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -419,6 +433,7 @@ async fn open(
     clock: &Clock,
     entropy: Entropy,
     change: impl Fn(&mut Settings),
+    key_store: Option<Arc<dyn KeyStore>>,
 ) -> (App, ReadyLine) {
     capture_log();
     let key = SealingKey::from_bytes([9; 32]);
@@ -431,6 +446,7 @@ async fn open(
         workers: false,
         sandbox_login: Some("sandbox".to_owned()),
         acquirer: None,
+        key_store,
     };
     let app = App::start(settings, start).await.unwrap();
     let base_url = format!("http://{}", app.address());

@@ -111,6 +111,7 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
         workers: arguments.role != Role::Accept,
         sandbox_login: None,
         acquirer: None,
+        key_store: None,
     };
     let mut stop = StopSignal::listen()?;
     let extras = Extras { door: bare_door, commits: arguments.role.commits() };

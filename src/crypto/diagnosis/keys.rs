@@ -223,7 +223,7 @@ fn other_bases<'a>(case: &'a Case<'a>) -> Vec<Trial<'a>> {
         }
     };
     for set in case.others {
-        let other = told_set(set.id.0, &set.prefix, set.base.check_value());
+        let other = told_set(set.id.0, set.prefix, set.base.check_value());
         let what = format!("a key derived from the base key of the key set {other}");
         for other_cipher in [set.base.cipher(), cipher] {
             put(Finding::OtherBaseKey, what.clone(), other_cipher, set.base.expose());

@@ -144,8 +144,8 @@ fn foreign(case: &Case<'_>, ksn: Ksn) -> Fault {
             format!("its own begins like {}; compare serial and key injection", reader.initial_ksn),
         );
     }
-    if let Some(set) = case.others.iter().find(|set| ksn.as_bytes().starts_with(&set.prefix)) {
-        let other = told_set(set.id.0, &set.prefix, set.base.check_value());
+    if let Some(set) = case.others.iter().find(|set| ksn.as_bytes().starts_with(set.prefix)) {
+        let other = told_set(set.id.0, set.prefix, set.base.check_value());
         return Fault::new(
             Finding::OtherKeySet,
             format!("the KSN {ksn} is of the key set {other}{whose}"),

@@ -37,7 +37,7 @@ pub struct Case<'a> {
     /// The base key of the reader's key set.
     pub base: &'a BaseKey,
     /// All other key sets.
-    pub others: &'a [KnownSet],
+    pub others: &'a [KnownSet<'a>],
     /// Registered readers that the message names, by serial or by KSN.
     pub named: &'a [Reader],
     /// How far a counter may jump, if that is limited.
@@ -45,10 +45,11 @@ pub struct Case<'a> {
 }
 
 /// A key set whose base key may be tried.
-pub struct KnownSet {
+#[derive(Clone, Copy)]
+pub struct KnownSet<'a> {
     pub id: KeySetId,
-    pub prefix: Vec<u8>,
-    pub base: BaseKey,
+    pub prefix: &'a [u8],
+    pub base: &'a BaseKey,
 }
 
 /// What was found.

@@ -161,7 +161,7 @@ impl Sim<'_> {
             self.opens(&initial.message_key(ksn), ksn)
         };
         if let Some(set) = self.case.others.iter().find(|set| opens(set.base.expose())) {
-            let other = told_set(set.id.0, &set.prefix, set.base.check_value());
+            let other = told_set(set.id.0, set.prefix, set.base.check_value());
             return Some(Fault::new(
                 Finding::OtherBaseKey,
                 format!("the key is derived from the base key of the key set {other}"),

@@ -5,7 +5,7 @@ use super::RegistryError;
 use super::key_sets::{KeySetFacts, Known};
 use crate::crypto::block_key::{BlockKey, CHECK_VALUE_LEN};
 use crate::crypto::key_components::{COMPONENTS_MAX, COMPONENTS_MIN, Component, combine};
-use crate::crypto::reader_keys::algorithm;
+use crate::crypto::reader_keys::{BaseKey, algorithm};
 use crate::gateway::keys::Sealed;
 use crate::gateway::rotate::component_context;
 use crate::gateway::{Failure, Gateway};
@@ -123,8 +123,10 @@ impl Gateway {
             }
         };
         let id = KeySetId(self.number(None, Numbered::KeySets).await?);
-        let base_key_sealed = self.parts.keys.seal_base_key(id, key.expose(), &self.parts.entropy);
         let CeremonyRecord { prefix, cipher, pin_formats, .. } = ceremony.clone();
+        let base = BaseKey::from_slice(cipher, key.expose());
+        let base = base.ok_or_else(|| RegistryError::conflict("the key is not for this cipher"))?;
+        let base_key_sealed = self.parts.key_store.keep(id, &base).await?;
         let set = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
         Ok(self.store().complete_ceremony(ceremony.id, &set).await?)
     }

@@ -2,13 +2,12 @@
 
 use super::RegistryError;
 use crate::crypto::block_key::CHECK_VALUE_LEN;
+use crate::gateway::Gateway;
 use crate::gateway::enrol::check_spec;
-use crate::gateway::{Gateway, NewKeySet};
 use crate::payment::ids::KeySetId;
 use crate::payment::key_set::Cipher;
 use crate::payment::pin_format::PinFormat;
 use crate::store::{KeySetRecord, Numbered};
-use zeroize::Zeroizing;
 
 /// What is said of a key set apart from its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,11 +39,10 @@ impl Gateway {
     ) -> Result<Known, RegistryError> {
         self.check_facts(facts).await?;
         let id = KeySetId(self.number(id, Numbered::KeySets).await?);
-        let fresh = Zeroizing::new(self.parts.entropy.bytes::<32>());
-        let base_key = fresh.get(..facts.cipher.base_key_len()).unwrap_or_default();
-        let KeySetFacts { prefix, cipher, pin_formats } = facts;
-        let set = NewKeySet { id, prefix, cipher: *cipher, pin_formats, base_key };
-        self.enrol_key_set(set).await?;
+        let KeySetFacts { prefix, cipher, pin_formats } = facts.clone();
+        let base_key_sealed = self.parts.key_store.generate(id, cipher).await?;
+        let record = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
+        self.store().add_key_set(&record).await?;
         self.known_key_set(id).await
     }
 
@@ -56,7 +54,7 @@ impl Gateway {
         let records = self.store().key_sets().await?;
         let mut known = Vec::with_capacity(records.len());
         for KeySetRecord { id, prefix, cipher, pin_formats, .. } in records {
-            let check_value = self.key_set(id).await?.base.check_value();
+            let check_value = self.key_set(id).await?.keys.check_value();
             let facts = KeySetFacts { prefix, cipher, pin_formats };
             known.push(Known { id, facts, check_value });
         }
@@ -71,7 +69,7 @@ impl Gateway {
         let found = self.store().key_set(id).await?;
         let missing = || RegistryError::missing(format!("no key set has the id {id}"));
         let KeySetRecord { id, prefix, cipher, pin_formats, .. } = found.ok_or_else(missing)?;
-        let check_value = self.key_set(id).await?.base.check_value();
+        let check_value = self.key_set(id).await?.keys.check_value();
         let facts = KeySetFacts { prefix, cipher, pin_formats };
         Ok(Known { id, facts, check_value })
     }

@@ -12,7 +12,7 @@ pub use key_sets::{KeySetFacts, Known};
 pub use merchants::{ControlKey, KnownMerchant};
 pub use readers::{Injected, NewReader, Place};
 
-use super::Failure;
+use super::{Failure, KeyStoreError};
 use crate::payment::refusal::Refusal;
 use crate::store::StoreError;
 
@@ -45,6 +45,12 @@ impl RegistryError {
 
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+impl From<KeyStoreError> for RegistryError {
+    fn from(error: KeyStoreError) -> Self {
         Self::Failure(error.into())
     }
 }

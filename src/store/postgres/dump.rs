@@ -4,7 +4,7 @@ use super::connect;
 use crate::store::StoreError;
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Executor, Row};
+use sqlx::{Executor, PgConnection, Row};
 use std::str::FromStr;
 
 /// All tables that are not the server's own.
@@ -26,18 +26,19 @@ const NO_TABLE: &str = "42P01";
 /// # Errors
 /// `Busy` when the database cannot be reached, `Broken` when a table may not be read.
 pub async fn dump_postgres(url: &str, mut take: impl FnMut(&str, &[u8])) -> Result<(), StoreError> {
-    let mut connection = connect(&PgConnectOptions::from_str(url)?).await?;
-    connection.execute("SET default_transaction_read_only = on").await?;
-    let tables = connection.fetch_all(TABLES).await?;
+    let options = PgConnectOptions::from_str(url)?;
+    let tables = connect_to_read(&options).await?.fetch_all(TABLES).await?;
     for row in tables {
         let table: String = row.try_get(0)?;
+        // One for each table: after a COPY that is refused the driver is out of step.
+        let mut connection = connect_to_read(&options).await?;
         for format in FORMATS {
             let name = format!("{table} ({format})");
             let copy = format!("COPY (SELECT * FROM {table}) TO STDOUT (FORMAT {format})");
             let mut rows = match connection.copy_out_raw(&copy).await {
                 // A table that was dropped since it was listed holds nothing any more.
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_TABLE) => {
-                    continue;
+                    break;
                 }
                 rows => rows?,
             };
@@ -47,4 +48,10 @@ pub async fn dump_postgres(url: &str, mut take: impl FnMut(&str, &[u8])) -> Resu
         }
     }
     Ok(())
+}
+
+async fn connect_to_read(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut connection = connect(options).await?;
+    connection.execute("SET default_transaction_read_only = on").await?;
+    Ok(connection)
 }

@@ -18,7 +18,7 @@ use tillgate::clock::Entropy;
 use tillgate::crypto::key_ring::KeyRing;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::doors::mapi;
-use tillgate::gateway::{Egress, Gateway, Keys, Parts};
+use tillgate::gateway::{Egress, Gateway, Keys, Parts, SoftwareKeys};
 use tillgate::payment::{DAY, HOUR, MINUTE, Millis, SECOND};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
@@ -230,16 +230,17 @@ impl World {
         };
         let acquirer: Arc<dyn Acquirer> = Arc::<Network>::clone(&self.network);
         let egress: Arc<dyn Egress> = Arc::<Receiver>::clone(&self.receiver);
+        let keys = Arc::new(Keys::derive(&KeyRing::of(SealingKey::from_bytes([9; 32]))));
         let parts = Parts {
             store,
             acquirer,
-            keys: Keys::derive(&KeyRing::of(SealingKey::from_bytes([9; 32]))),
+            key_store: Arc::new(SoftwareKeys::new(Arc::clone(&keys), self.entropy.clone(), None)),
+            keys,
             clock: self.time.clock.clone(),
             entropy: self.entropy.clone(),
             egress,
             callback_wording: mapi::callback::word,
             acquirer_timeout: TIMEOUT,
-            pin_zone: None,
             test_cards_only: true,
         };
         let gateway = Arc::new(Gateway::new(parts));
