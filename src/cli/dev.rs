@@ -6,7 +6,7 @@ use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::docs::DOCS_PATH;
 use crate::doors::sandbox::INBOX_PATH;
-use crate::gateway::{Failure, Gateway, NewKeySet};
+use crate::gateway::{Failure, Gateway, NewKeySet, RegistryError};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::key_set::{AesLength, Cipher, DataVariant};
 use crate::payment::ksn::Ksn;
@@ -206,7 +206,7 @@ async fn ready_reader(gateway: &Gateway, reader: Reader) -> Result<ReadyReader, 
 }
 
 /// Each piece by itself, so that an enrolment that was cut short is completed the next time.
-async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(), Failure> {
+async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(), RegistryError> {
     if gateway.merchant_by_login(LOGIN).await?.is_none() {
         gateway.enrol_merchant(MERCHANT, LOGIN, &entropy.uuid().to_uppercase()).await?;
     }

@@ -1,7 +1,7 @@
 //! Adding to the registry and changing it. Secrets are sealed here, before the store sees them.
 
 use super::key_store::{KeyStoreError, NOT_SHOWN};
-use super::{Failure, Gateway};
+use super::{Failure, Gateway, RegistryError};
 use crate::crypto::reader_keys::{BaseKey, InitialKey};
 use crate::payment::ids::{GroupId, KeySetId, MerchantId};
 use crate::payment::key_set::Cipher;
@@ -60,13 +60,13 @@ impl Gateway {
     /// Adds a merchant with its control key.
     ///
     /// # Errors
-    /// When it exists or the database cannot be written.
+    /// `Conflict` when it exists; when the database cannot be written.
     pub async fn enrol_merchant(
         &self,
         id: MerchantId,
         login: &str,
         control_key: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RegistryError> {
         let control_key_sealed =
             self.parts.keys.seal_control_key(id, control_key, &self.parts.entropy);
         let (login, old_control_key) = (login.to_owned(), None);
@@ -77,8 +77,12 @@ impl Gateway {
     /// Adds a group of a merchant's endpoints.
     ///
     /// # Errors
-    /// When it exists or the database cannot be written.
-    pub async fn enrol_group(&self, id: GroupId, merchant: MerchantId) -> Result<(), Failure> {
+    /// `Conflict` when it exists; when the database cannot be written.
+    pub async fn enrol_group(
+        &self,
+        id: GroupId,
+        merchant: MerchantId,
+    ) -> Result<(), RegistryError> {
         Ok(self.store().add_group(id, merchant).await?)
     }
 
@@ -86,7 +90,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When it exists, its limits make no sense, or the database cannot be written.
-    pub async fn enrol_endpoint(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+    pub async fn enrol_endpoint(&self, endpoint: &Endpoint) -> Result<(), RegistryError> {
         check_limits(endpoint)?;
         Ok(self.store().add_endpoint(endpoint, self.clock().now()).await?)
     }
@@ -107,7 +111,7 @@ impl Gateway {
     /// # Errors
     /// `Refused` when key, prefix or PIN formats do not fit the cipher; when it exists or the
     /// database cannot be written.
-    pub async fn enrol_key_set(&self, set: NewKeySet<'_>) -> Result<(), Failure> {
+    pub async fn enrol_key_set(&self, set: NewKeySet<'_>) -> Result<(), RegistryError> {
         set.check()?;
         let NewKeySet { id, prefix, cipher, pin_formats, base_key } = set;
         let base = BaseKey::from_slice(cipher, base_key);
@@ -131,7 +135,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When its serial exists or the database cannot be written.
-    pub async fn enrol_reader(&self, reader: &Reader) -> Result<(), Failure> {
+    pub async fn enrol_reader(&self, reader: &Reader) -> Result<(), RegistryError> {
         Ok(self.store().add_reader(reader, self.clock().now()).await?)
     }
 

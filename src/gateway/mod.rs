@@ -153,7 +153,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy(why) => Self::Unavailable(why),
-            StoreError::Broken(why) => Self::Internal(why),
+            StoreError::Broken(why) | StoreError::Taken(why) => Self::Internal(why),
         }
     }
 }

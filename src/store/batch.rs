@@ -110,7 +110,7 @@ impl Batch {
                 metrics::counter!("tillgate_commits_total").increment(1);
                 self.answer(results);
             }
-            Err(StoreError::Broken(why)) if self.len() > 1 => {
+            Err(StoreError::Broken(why) | StoreError::Taken(why)) if self.len() > 1 => {
                 tracing::warn!(
                     members = self.len(),
                     why,

@@ -101,6 +101,9 @@ pub enum StoreError {
     /// The database refused a statement or holds what it should not.
     #[error("the store is broken: {0}")]
     Broken(String),
+    /// What should be unique is there already.
+    #[error("the store has one like it: {0}")]
+    Taken(String),
 }
 
 /// A stored value that no longer makes sense.

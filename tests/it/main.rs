@@ -37,6 +37,7 @@ mod process;
 mod readers;
 mod readme;
 mod registry;
+mod registry_races;
 mod report;
 mod rki;
 mod scan_pan;

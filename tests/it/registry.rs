@@ -23,7 +23,7 @@ use tillgate::store::Location;
 const ROOT: &str = "sandbox";
 const TDES: Cipher = Cipher::TdesDukpt(DataVariant::DataRequest);
 
-async fn call(world: &World, token: &str, request: &str, body: Value) -> (u16, Value) {
+pub async fn call(world: &World, token: &str, request: &str, body: Value) -> (u16, Value) {
     let (method, path) = request.split_once(' ').unwrap();
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
     let mut sent = world.http.request(method, world.url(path));

@@ -104,7 +104,8 @@ impl Fault {
 #[must_use]
 pub fn diagnose(case: &Case<'_>) -> Diagnosis {
     let mut facts = Facts::default();
-    let well = || Fault::new(Finding::AllIsWell, "nothing", "nothing: the gateway takes it");
+    let well =
+        || Fault::new(Finding::AllIsWell, "nothing", "nothing, as far as reader, key and card go");
     let fault = examine(case, &mut facts).err().unwrap_or_else(well);
     fault.told(facts)
 }
@@ -146,7 +147,7 @@ fn check_reader(case: &Case<'_>, serial: &str) -> Result<(), Fault> {
             state(Finding::ReaderBlocked, "is blocked", "make it active again, or use another")
         }
         ReaderState::Lost => {
-            state(Finding::ReaderLost, "is marked lost", "make it active if it was found again")
+            state(Finding::ReaderLost, "is marked lost, for good", "use another reader")
         }
         _ if reader.is_exhausted() => state(
             Finding::ReaderExhausted,

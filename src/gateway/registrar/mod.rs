@@ -45,7 +45,13 @@ impl RegistryError {
 
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
-        Self::Failure(error.into())
+        match error {
+            // Whoever was faster passed the same looks a moment ago.
+            StoreError::Taken(_) => {
+                Self::conflict("somebody has just added one like it; look at what is there now")
+            }
+            error => Self::Failure(error.into()),
+        }
     }
 }
 

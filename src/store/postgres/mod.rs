@@ -135,7 +135,7 @@ async fn commit(
                 transaction.commit().await?;
                 return Ok(results);
             }
-            Err(StoreError::Broken(_)) if !look_first => {}
+            Err(StoreError::Broken(_) | StoreError::Taken(_)) if !look_first => {}
             Err(error) => return Err(error),
             Ok(None) => {}
         }
@@ -242,9 +242,12 @@ fn read(row: &PgRow) -> Result<Row, StoreError> {
     Ok(Row::new(columns.collect::<Result<_, sqlx::Error>>()?))
 }
 
-/// Tells trouble that passes from trouble that stays.
+/// Tells trouble that passes from trouble that stays, and both from a key that is taken.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
+            return Self::Taken(error.to_string());
+        }
         let passes = match &error {
             sqlx::Error::Database(cause) => cause.code().is_some_and(|code| passes(&code)),
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,

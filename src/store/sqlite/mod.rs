@@ -14,7 +14,7 @@ use super::phones::PhoneBook;
 use super::sql::{Done, Row, Statement, Value};
 use inline::Fate;
 use rusqlite::types::{ToSqlOutput, Value as SqliteValue, ValueRef};
-use rusqlite::{ErrorCode, Params, ToSql};
+use rusqlite::{ErrorCode, Params, ToSql, ffi};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -225,6 +225,15 @@ fn value_from(value: ValueRef<'_>) -> Result<Value, StoreError> {
 /// written now) from trouble that stays.
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        let is_taken = |error: &ffi::Error| {
+            matches!(
+                error.extended_code,
+                ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            )
+        };
+        if error.sqlite_error().is_some_and(is_taken) {
+            return Self::Taken(error.to_string());
+        }
         let passes = matches!(
             error.sqlite_error_code(),
             Some(
