@@ -16,8 +16,12 @@ const CARD_TAGS: [Tag; 3] = [NAME, Tag(0x5F24), Tag(0x5F34)];
 const MASKED: [Tag; 2] = [PAN, Tag(0xDF_AE5A)];
 /// More elements are in no card's list.
 const ELEMENTS_MAX: usize = 64;
-/// The longest list that is made: growing would leave unwiped copies behind.
+/// The longest list that is made.
 const LIST_MAX: usize = 4096;
+/// Tag and length of an element take no more than this.
+const HEAD_MAX: usize = 7;
+/// What a track's number, dates and name take in a list, at most.
+const TRACK_MAX: usize = 128;
 
 /// Why opened bytes are no card's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -38,7 +42,7 @@ pub fn clear_list(
     opened: &[Zeroizing<Vec<u8>>],
     clear: &[(Tag, Vec<u8>)],
 ) -> Result<Zeroizing<Vec<u8>>, ClearListError> {
-    let mut list = ClearList::new();
+    let mut list = ClearList::with_room(room(opened, clear));
     let mut found = false;
     for bytes in opened {
         found |= list.put_opened(bytes)?;
@@ -56,6 +60,14 @@ pub fn clear_list(
     Ok(list.bytes)
 }
 
+/// What the list takes at most. It must not grow: that would leave unwiped copies behind. And it is
+/// wiped as a whole, so that much more than it needs would cost time.
+fn room(opened: &[Zeroizing<Vec<u8>>], clear: &[(Tag, Vec<u8>)]) -> usize {
+    let opened = opened.iter().map(|bytes| bytes.len().max(TRACK_MAX));
+    let clear = clear.iter().map(|(_, value)| value.len() + HEAD_MAX);
+    (HEAD_MAX + opened.chain(clear).sum::<usize>()).min(LIST_MAX)
+}
+
 /// Whether a clear tag belongs to the card: what the maker adds for itself does not.
 fn is_kept(tag: Tag) -> bool {
     CARD_TAGS.contains(&tag) || super::card_data::is_chip_tag(tag)
@@ -69,8 +81,8 @@ struct ClearList {
 }
 
 impl ClearList {
-    fn new() -> Self {
-        let bytes = Zeroizing::new(Vec::with_capacity(LIST_MAX));
+    fn with_room(room: usize) -> Self {
+        let bytes = Zeroizing::new(Vec::with_capacity(room));
         Self { bytes, tags: Vec::new(), ends: None }
     }
 
@@ -79,8 +91,7 @@ impl ClearList {
         if self.tags.contains(&tag) {
             return Ok(());
         }
-        // Tag and length take at most seven bytes.
-        if self.bytes.len() + value.len() + 7 > LIST_MAX {
+        if self.bytes.len() + HEAD_MAX + value.len() > self.bytes.capacity() {
             return Err(ClearListError::TooLong);
         }
         self.tags.push(tag);
@@ -155,9 +166,16 @@ fn mask_ends(masked: &[u8]) -> Option<([u8; 6], [u8; 4])> {
 
 /// Of a number without both ends nothing can be compared.
 fn ends(digits: impl Iterator<Item = u8>) -> Option<([u8; 6], [u8; 4])> {
-    let digits = Zeroizing::new(digits.collect::<Vec<_>>());
-    let (first, last) = (*digits.first_chunk()?, *digits.last_chunk()?);
-    let told = first.iter().chain(&last).all(|digit| *digit <= 9);
+    let (mut first, mut last, mut count) = ([0; 6], [0; 4], 0);
+    for digit in digits {
+        if let Some(place) = first.get_mut(count) {
+            *place = digit;
+        }
+        let [_, b, c, d] = last;
+        last = [b, c, d, digit];
+        count += 1;
+    }
+    let told = count >= first.len() && first.iter().chain(&last).all(|digit| *digit <= 9);
     told.then_some((first, last))
 }
 

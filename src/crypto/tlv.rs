@@ -105,9 +105,11 @@ pub fn read_first(bytes: &[u8]) -> Result<(Tlv<'_>, &[u8]), TlvError> {
 /// The first tag that stands twice in the list, if any.
 #[must_use]
 pub fn repeated(list: &[Tlv<'_>]) -> Option<Tag> {
-    let mut tags: Vec<Tag> = list.iter().map(|element| element.tag).collect();
-    tags.sort_unstable();
-    tags.iter().zip(tags.iter().skip(1)).find(|(one, next)| one == next).map(|(tag, _)| *tag)
+    // Lists are short, and have no more elements than ELEMENTS_MAX.
+    let stood_before = |(place, one): &(usize, &Tlv<'_>)| {
+        list.iter().take(*place).any(|earlier| earlier.tag == one.tag)
+    };
+    list.iter().enumerate().find(stood_before).map(|(_, one)| one.tag)
 }
 
 /// The value of the first element with this tag.

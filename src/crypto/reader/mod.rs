@@ -161,7 +161,9 @@ fn read_hex(text: &str) -> Result<Vec<u8>, MessageError> {
     if text.len() > HEX_MAX {
         return Err(MessageError::TooLong);
     }
-    hex::decode(text).map_err(|_| MessageError::NotHex)
+    let mut bytes = vec![0; text.len() / 2];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| MessageError::NotHex)?;
+    Ok(bytes)
 }
 
 /// What lies in the one template that the bytes are.
