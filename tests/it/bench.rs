@@ -25,6 +25,8 @@ fn bench_measures_every_figure_and_leaves_nothing_behind() {
     for name in [
         "bare_rps",
         "accept_rps",
+        "accept_tdes_per_sim",
+        "accept_aes_per_sim",
         "e2e_rps",
         "status_rps",
         "naive_rps",

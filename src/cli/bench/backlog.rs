@@ -4,6 +4,7 @@
 use super::engine::Engine;
 use super::gateway::Role;
 use super::measured::float;
+use super::registry::Fleet;
 use super::side::Side;
 use crate::clock::Entropy;
 use anyhow::{Context, bail};
@@ -39,7 +40,7 @@ pub(super) async fn measure_backlog(
     entropy: &Entropy,
 ) -> anyhow::Result<Backlog> {
     let database = engine.database("backlog");
-    let mut side = Side::start(database, Role::Accept, connections, entropy).await?;
+    let mut side = Side::start(database, Role::Accept, Fleet::sim(connections), entropy).await?;
     while side.ledger.accepted_count() < orders {
         side.sell(STRETCH).await?;
         let accepted = side.ledger.accepted_count();

@@ -3,6 +3,7 @@
 
 use super::engine::Database;
 use super::gateway::{GatewayLine, Role};
+use super::registry::Fleet;
 use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use std::process::Stdio;
@@ -22,19 +23,22 @@ pub(super) struct GatewayProcess {
 }
 
 impl GatewayProcess {
-    /// Starts a gateway. With `readers` it fills an empty registry, without it takes the database
+    /// Starts a gateway. With a `fleet` it fills an empty registry, without it takes the database
     /// as it is.
     pub(super) async fn start(
         database: &Database,
         role: Role,
-        readers: Option<usize>,
+        fleet: Option<Fleet>,
     ) -> anyhow::Result<Self> {
         let mut arguments = vec![
             "bench-gateway".to_owned(),
             format!("--db={}", database.address),
             format!("--role={}", role.name()),
         ];
-        arguments.extend(readers.map(|readers| format!("--readers={readers}")));
+        if let Some(Fleet { readers, encryption }) = fleet {
+            arguments.push(format!("--readers={readers}"));
+            arguments.push(format!("--encryption={}", encryption.name()));
+        }
         let (mut child, mut lines) = start(&arguments)?;
         let input = child.stdin.as_mut().context("the gateway has no standard input")?;
         input.write_all(format!("{}\n", database.master_key).as_bytes()).await?;

@@ -9,6 +9,7 @@ use super::pace::{drive_at, share};
 use super::players::SalePlayer;
 use super::process::Cpu;
 use super::receiver::Receiver;
+use super::registry::Fleet;
 use super::side::Side;
 use crate::clock::Entropy;
 use std::net::Ipv4Addr;
@@ -44,7 +45,8 @@ pub(super) async fn measure_evil(
     entropy: &Entropy,
 ) -> anyhow::Result<Evil> {
     eprintln!("{}: {rate:.0} sales/s, at first all receivers answer", engine.name);
-    let side = Side::start(engine.database("evil"), Role::Full, connections, entropy).await?;
+    let side =
+        Side::start(engine.database("evil"), Role::Full, Fleet::sim(connections), entropy).await?;
     let (mut healthy, mut evil) = halves(&side).await?;
     sell(&side, [&mut healthy, &mut evil], rate, time).await?;
     healthy.wait(Duration::ZERO).await?;

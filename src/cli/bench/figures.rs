@@ -48,6 +48,12 @@ pub(super) fn rows<T>(figures: &[Figure<T>], samples: &[T]) -> Vec<Row> {
 /// What each round gives, as ratios: machines and their moods differ, ratios hardly.
 pub(super) const ROUND_RATIOS: &[Figure<Round>] = &[
     figure("accept_per_bare", "accept / bare", 3, |r| ratio(r.accept.rps, r.bare.rps)),
+    figure("accept_tdes_per_sim", "accept, TDES DUKPT / sim", 3, |r| {
+        ratio(r.accept_tdes.rps, r.accept.rps)
+    }),
+    figure("accept_aes_per_sim", "accept, AES DUKPT / sim", 3, |r| {
+        ratio(r.accept_aes.rps, r.accept.rps)
+    }),
     figure("e2e_per_bare", "end to end / bare", 3, |r| ratio(r.e2e.rps, r.bare.rps)),
     figure("e2e_per_naive", "end to end / naive", 2, |r| ratio(r.e2e.rps, r.naive.rps)),
     figure("cpu_sale_per_bare", "CPU of a sale / CPU of bare", 2, |r| {
@@ -75,6 +81,8 @@ pub(super) const ROUND_RATIOS: &[Figure<Round>] = &[
 pub(super) const ROUND_FIGURES: &[Figure<Round>] = &[
     figure("bare_rps", "bare, per second", 0, |r| Some(r.bare.rps)),
     figure("accept_rps", "accept, per second", 0, |r| Some(r.accept.rps)),
+    figure("accept_tdes_rps", "accept, TDES DUKPT, per second", 0, |r| Some(r.accept_tdes.rps)),
+    figure("accept_aes_rps", "accept, AES DUKPT, per second", 0, |r| Some(r.accept_aes.rps)),
     figure("e2e_rps", "end to end, per second", 0, |r| Some(r.e2e.rps)),
     figure("status_rps", "status, per second", 0, |r| Some(r.status.rps)),
     figure("naive_rps", "naive, per second", 0, |r| Some(r.naive.rps)),
@@ -101,6 +109,12 @@ pub(super) const ROUND_FIGURES: &[Figure<Round>] = &[
     figure("commit_p50_us", "a single-row commit p50, us", 0, |r| Some(r.lone.commit)),
     figure("bare_cpu_us", "gateway CPU, bare, us", 1, |r| Some(r.bare.cpu_us)),
     figure("accept_cpu_us", "gateway CPU, accept, us", 1, |r| Some(r.accept.cpu_us)),
+    figure("accept_tdes_cpu_us", "gateway CPU, accept, TDES DUKPT, us", 1, |r| {
+        Some(r.accept_tdes.cpu_us)
+    }),
+    figure("accept_aes_cpu_us", "gateway CPU, accept, AES DUKPT, us", 1, |r| {
+        Some(r.accept_aes.cpu_us)
+    }),
     figure("sale_cpu_us", "gateway CPU, end to end, us", 1, |r| Some(r.e2e.cpu_us)),
     figure("sale_cpu_with_database_us", "the same, with the database's, us", 1, |r| {
         r.e2e.whole_cpu_us()

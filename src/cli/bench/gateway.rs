@@ -4,14 +4,13 @@
 //! its acquirer. One more door, `/bare`, shows what the same server does with the same form when
 //! nothing comes after it.
 
-use super::registry::enrol;
+use super::registry::{Encryption, enrol};
 use crate::app::{App, Extras, Start};
 use crate::cli::StopSignal;
 use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::form::Form;
 use crate::doors::http::{bad_request, read_body};
-use crate::payment::key_set::Cipher;
 use crate::settings::{LogSettings, Settings};
 use crate::store::{Commits, Location};
 use crate::telemetry;
@@ -66,6 +65,9 @@ pub(in crate::cli) struct GatewayArguments {
     /// How many virtual readers to enrol in the empty database; without it, it is taken as it is
     #[arg(long)]
     readers: Option<u32>,
+    /// How they encrypt
+    #[arg(long, value_enum, default_value_t = Encryption::Sim)]
+    encryption: Encryption,
 }
 
 /// What the load needs to know of the gateway: one line of JSON on standard output.
@@ -117,7 +119,10 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
     let extras = Extras { door: bare_door, commits: arguments.role.commits() };
     let app = App::start_with(settings, start, extras).await?;
     let enrolled = match arguments.readers {
-        Some(readers) => Some(enrol(app.gateway(), &entropy, readers, Cipher::AesGcm).await?),
+        Some(readers) => {
+            let cipher = arguments.encryption.cipher();
+            Some(enrol(app.gateway(), &entropy, readers, cipher).await?)
+        }
         None => None,
     };
     let line = GatewayLine { address: app.address(), pid: std::process::id(), enrolled };

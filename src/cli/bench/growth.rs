@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::gateway::Role;
 use super::ledger::{STORED_BEFORE, STORED_FACTOR, STORED_MODULUS, STORED_PREFIX};
 use super::measured::Measured;
+use super::registry::Fleet;
 use super::side::{Side, WARM_UP};
 use crate::clock::Entropy;
 use std::time::Duration;
@@ -64,7 +65,7 @@ async fn start(
     entropy: &Entropy,
 ) -> anyhow::Result<Side> {
     let database = engine.database(name);
-    let mut side = Side::start(database, Role::Accept, connections, entropy).await?;
+    let mut side = Side::start(database, Role::Accept, Fleet::sim(connections), entropy).await?;
     side.sell(WARM_UP).await?;
     let mut driver = engine.driver(name).await?;
     let columns = driver.columns_of("orders").await?;

@@ -1,7 +1,7 @@
 //! `tillgate bench`: what this machine can do, measured against what it does with a bare form.
 //!
 //! Load, receivers of callbacks and gateways share the machine. The load is one thread; the
-//! gateways are processes of their own, each on an empty database: one that only accepts, one that
+//! gateways are processes of their own, each on an empty database: some that only accept, one that
 //! also authorises and calls back, and one that does it the naive way. `docs/performance.md`
 //! explains each figure.
 
@@ -144,7 +144,7 @@ async fn measure(
     entropy: &Entropy,
 ) -> anyhow::Result<Report> {
     let (connections, time) = (usize::from(arguments.connections), arguments.time());
-    eprintln!("{}: starting three gateways with {connections} readers each", engine.name);
+    eprintln!("{}: starting five gateways with {connections} readers each", engine.name);
     let mut field = Field::start(engine, connections, entropy).await?;
     let before = flush_micros(&engine.folder.0)?;
     let memory = field.memory(time).await?;

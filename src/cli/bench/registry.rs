@@ -4,7 +4,7 @@ use super::gateway::{Enrolled, ReaderLine};
 use crate::clock::Entropy;
 use crate::gateway::{Gateway, NewKeySet};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
-use crate::payment::key_set::Cipher;
+use crate::payment::key_set::{AesLength, Cipher, DataVariant};
 use crate::payment::ksn::Ksn;
 use crate::payment::limits::Limits;
 use crate::payment::merchant::{Endpoint, Terms};
@@ -12,6 +12,7 @@ use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderKind, ReaderState};
 use crate::store::{KeySetRecord, MerchantRecord, Store};
 use anyhow::Context;
+use clap::ValueEnum;
 use zeroize::Zeroizing;
 
 const LOGIN: &str = "bench";
@@ -23,6 +24,50 @@ const KEY_SET: KeySetId = KeySetId(1);
 const KEY_SET_PREFIX: [u8; 4] = [0xFF, 0xFF, 0x01, 0x00];
 /// The least and the most that a sale may be, in minor units.
 const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
+
+/// How the readers of a gateway encrypt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(in crate::cli) enum Encryption {
+    /// AES-GCM, our own profile.
+    Sim,
+    /// TDES DUKPT.
+    Tdes,
+    /// AES-128 DUKPT.
+    Aes,
+}
+
+impl Encryption {
+    /// Its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Tdes => "tdes",
+            Self::Aes => "aes",
+        }
+    }
+
+    pub(super) fn cipher(self) -> Cipher {
+        match self {
+            Self::Sim => Cipher::AesGcm,
+            Self::Tdes => Cipher::TdesDukpt(DataVariant::DataRequest),
+            Self::Aes => Cipher::AesDukpt(AesLength::Aes128),
+        }
+    }
+}
+
+/// The readers of a measured gateway.
+#[derive(Clone, Copy)]
+pub(super) struct Fleet {
+    pub readers: usize,
+    pub encryption: Encryption,
+}
+
+impl Fleet {
+    /// So many readers of our own profile, which nearly all is measured with.
+    pub(super) fn sim(readers: usize) -> Self {
+        Self { readers, encryption: Encryption::Sim }
+    }
+}
 
 /// Fills the registry of a gateway.
 pub(super) async fn enrol(

@@ -7,6 +7,7 @@ use super::gateway::Role;
 use super::lone::Lone;
 use super::measured::Measured;
 use super::memory::{Memory, measure_memory};
+use super::registry::{Encryption, Fleet};
 use super::side::Side;
 use crate::clock::Entropy;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use std::time::Duration;
 pub(super) struct Round {
     pub bare: Measured,
     pub accept: Measured,
+    /// The same from readers with DUKPT.
+    pub accept_tdes: Measured,
+    pub accept_aes: Measured,
     pub e2e: Measured,
     pub status: Measured,
     /// Status at a quarter of its full rate.
@@ -40,6 +44,9 @@ pub(super) struct Field {
     busy: Side,
     /// Does it all, with a transaction for each change.
     naive: Side,
+    /// Only accept, from readers with DUKPT.
+    tdes: Side,
+    aes: Side,
     batch: Database,
     driver: Driver,
 }
@@ -51,11 +58,18 @@ impl Field {
         connections: usize,
         entropy: &Entropy,
     ) -> anyhow::Result<Self> {
-        let start = |name, role| Side::start(engine.database(name), role, connections, entropy);
+        let fleet = Fleet::sim(connections);
+        let start = |name, role| Side::start(engine.database(name), role, fleet, entropy);
+        let with = |name, encryption| {
+            let fleet = Fleet { encryption, ..fleet };
+            Side::start(engine.database(name), Role::Accept, fleet, entropy)
+        };
         Ok(Self {
             quiet: start("quiet", Role::Accept).await?,
             busy: start("busy", Role::Full).await?,
             naive: start("naive", Role::Naive).await?,
+            tdes: with("tdes", Encryption::Tdes).await?,
+            aes: with("aes", Encryption::Aes).await?,
             batch: engine.database("batch"),
             driver: engine.driver("batch").await?,
         })
@@ -68,11 +82,14 @@ impl Field {
 
     /// Measures everything, each for `time`.
     pub(super) async fn round(&mut self, time: Duration) -> anyhow::Result<Round> {
-        let Self { quiet, busy, naive, batch, driver } = self;
+        let Self { quiet, busy, naive, tdes, aes, batch, driver } = self;
         let bare = quiet.bare(time).await?;
         eprint!(" bare {:.0}/s", bare.rps);
         let accept = quiet.accept(time).await?;
         eprint!(", accept {:.0}/s", accept.rps);
+        let accept_tdes = tdes.accept(time).await?;
+        let accept_aes = aes.accept(time).await?;
+        eprint!(", TDES DUKPT {:.0}/s, AES {:.0}/s", accept_tdes.rps, accept_aes.rps);
         let e2e = busy.end_to_end(time).await?;
         eprint!(", end to end {:.0}/s", e2e.measured.rps);
         let resident_mib = busy.resident_mib()?;
@@ -94,6 +111,8 @@ impl Field {
         Ok(Round {
             bare,
             accept,
+            accept_tdes,
+            accept_aes,
             e2e: e2e.measured,
             status,
             status_alone,
@@ -111,6 +130,8 @@ impl Field {
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         self.quiet.stop().await?;
         self.busy.stop().await?;
-        self.naive.stop().await
+        self.naive.stop().await?;
+        self.tdes.stop().await?;
+        self.aes.stop().await
     }
 }

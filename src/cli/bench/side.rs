@@ -11,6 +11,7 @@ use super::metrics::commits;
 use super::players::{BarePlayer, Player, SalePlayer, StatusPlayer};
 use super::process::{Cpu, Stat, resident_mib};
 use super::receiver::Receiver;
+use super::registry::Fleet;
 use super::server::ServerProcesses;
 use crate::clock::Entropy;
 use anyhow::{Context, bail};
@@ -51,10 +52,10 @@ impl Side {
     pub(super) async fn start(
         database: Database,
         role: Role,
-        connections: usize,
+        fleet: Fleet,
         entropy: &Entropy,
     ) -> anyhow::Result<Self> {
-        let process = GatewayProcess::start(&database, role, Some(connections)).await?;
+        let process = GatewayProcess::start(&database, role, Some(fleet)).await?;
         let enrolled = process.line.enrolled.clone().context("the gateway enrolled nobody")?;
         let ledger = Arc::new(Ledger::new("bench"));
         let receiver = Receiver::start(Ipv4Addr::LOCALHOST, &ledger).await?;

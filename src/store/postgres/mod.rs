@@ -12,6 +12,7 @@ use super::lookup::{Key, StoredOrder, columns};
 use super::phones::PhoneBook;
 use super::sql::{Done, Row, Statement, Value};
 use super::{StoreError, corrupt};
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{Column, Connection as _, Executor, PgConnection, Postgres, Row as _, TypeInfo};
@@ -245,7 +246,7 @@ fn read(row: &PgRow) -> Result<Row, StoreError> {
 /// Tells trouble that passes from trouble that stays, and both from a key that is taken.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if error.as_database_error().is_some_and(|error| error.is_unique_violation()) {
+        if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) {
             return Self::Taken(error.to_string());
         }
         let passes = match &error {
