@@ -2,11 +2,13 @@
 //! key opens and counts as long as anything needs it.
 
 use super::card_vault::key_context;
-use super::keys::{Keys, OwnKeys, Sealed, key_set_context, merchant_context};
+use super::keys::{
+    Keys, OwnKeys, Sealed, key_set_context, merchant_context, transport_key_context,
+};
 use super::{Failure, Gateway};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
-use crate::payment::ids::{KeySetId, MerchantId};
+use crate::payment::ids::{KeySetId, MerchantId, TransportKeyId};
 use crate::store::{RingKey, SecretPlace, StoredSecret};
 use zeroize::Zeroizing;
 
@@ -179,6 +181,9 @@ fn whose(secret: &StoredSecret) -> (Sealed, String) {
         SecretPlace::CardKeys => (Sealed::CardKey, key_context(number)),
         SecretPlace::RingKeys => (Sealed::RingKey, ring_key_context(&secret.name, number)),
         SecretPlace::Components => (Sealed::Component, component_context(number, &secret.name)),
+        SecretPlace::TransportKeys => {
+            (Sealed::TransportKey, transport_key_context(TransportKeyId(number)))
+        }
     }
 }
 

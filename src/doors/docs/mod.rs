@@ -73,6 +73,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         admin::v1::set_callback_url,
         admin::v1::key_sets,
         admin::v1::add_key_set,
+        admin::v1::transport_keys,
         admin::v1::begin_ceremony,
         admin::v1::ceremony,
         admin::v1::give_component,

@@ -1,7 +1,7 @@
-//! Key sets: their keys are made here or come in components, and never leave.
+//! Key sets: their keys are made here, or come in components.
 
 use super::RegistryError;
-use crate::crypto::block_key::CHECK_VALUE_LEN;
+use crate::crypto::block_key::{BlockKey, CHECK_VALUE_LEN};
 use crate::gateway::enrol::check_spec;
 use crate::gateway::{Gateway, NewKeySet};
 use crate::payment::ids::KeySetId;
@@ -46,6 +46,20 @@ impl Gateway {
         let set = NewKeySet { id, prefix, cipher: *cipher, pin_formats, base_key };
         self.enrol_key_set(set).await?;
         self.known_key_set(id).await
+    }
+
+    /// A key set with this base key, sealed, to be stored; its facts have been looked at.
+    pub(super) async fn sealed_key_set(
+        &self,
+        id: Option<i64>,
+        facts: &KeySetFacts,
+        base_key: &BlockKey,
+    ) -> Result<KeySetRecord, RegistryError> {
+        let id = KeySetId(self.number(id, Numbered::KeySets).await?);
+        let (keys, entropy) = (&self.parts.keys, &self.parts.entropy);
+        let base_key_sealed = keys.seal_base_key(id, base_key.expose(), entropy);
+        let KeySetFacts { prefix, cipher, pin_formats } = facts.clone();
+        Ok(KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed })
     }
 
     /// All key sets, oldest first.

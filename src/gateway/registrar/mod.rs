@@ -6,11 +6,13 @@ mod endpoints;
 mod key_sets;
 mod merchants;
 mod readers;
+mod transport_keys;
 
-pub use ceremonies::Progress;
+pub use ceremonies::{Goal, Made, Progress};
 pub use key_sets::{KeySetFacts, Known};
 pub use merchants::{ControlKey, KnownMerchant};
 pub use readers::{Injected, NewReader, Place};
+pub use transport_keys::KnownTransportKey;
 
 use super::Failure;
 use crate::payment::refusal::Refusal;

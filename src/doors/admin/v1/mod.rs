@@ -7,6 +7,7 @@ mod key_set;
 mod merchant;
 mod operator;
 mod reader;
+mod transport_key;
 
 pub(crate) use audit::*;
 pub(crate) use endpoint::*;
@@ -14,6 +15,7 @@ pub(crate) use key_set::*;
 pub(crate) use merchant::*;
 pub(crate) use operator::*;
 pub(crate) use reader::*;
+pub(crate) use transport_key::*;
 
 use super::Admin;
 use super::answer::Problem;
@@ -52,6 +54,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/endpoints/{endpoint}/callback-url", web::put().to(set_callback_url))
         .route("/key-sets", web::get().to(key_sets))
         .route("/key-sets", web::post().to(add_key_set))
+        .route("/transport-keys", web::get().to(transport_keys))
         .route("/key-ceremonies", web::post().to(begin_ceremony))
         .route("/key-ceremonies/{ceremony}", web::get().to(ceremony))
         .route("/key-ceremonies/{ceremony}/components", web::post().to(give_component))
