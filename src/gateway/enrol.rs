@@ -158,7 +158,7 @@ impl Gateway {
         Ok(Zeroizing::new(hex::encode_upper(self.key_set(id).await?.base.expose())))
     }
 
-    /// The key to inject into a reader: all that ever leaves the gateway of a key set.
+    /// The key to inject into a reader: all that ever leaves the gateway of a key set in the clear.
     ///
     /// # Errors
     /// When the key set cannot be read or opened.

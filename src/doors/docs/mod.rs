@@ -73,6 +73,8 @@ const INITIALIZER: &str = include_str!("initializer.js");
         admin::v1::set_callback_url,
         admin::v1::key_sets,
         admin::v1::add_key_set,
+        admin::v1::import_key_set,
+        admin::v1::export_key_set,
         admin::v1::transport_keys,
         admin::v1::begin_ceremony,
         admin::v1::ceremony,

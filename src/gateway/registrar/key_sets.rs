@@ -1,4 +1,4 @@
-//! Key sets: their keys are made here, or come in components.
+//! Key sets: their keys are made here, or come in components or in a key block.
 
 use super::RegistryError;
 use crate::crypto::block_key::{BlockKey, CHECK_VALUE_LEN};

@@ -39,6 +39,14 @@ impl Gateway {
         Ok(self.know(self.transport_key_record(id).await?)?)
     }
 
+    /// The transport key with this id, opened, for as long as a key block takes.
+    pub(super) async fn transport_key(
+        &self,
+        id: TransportKeyId,
+    ) -> Result<BlockKey, RegistryError> {
+        Ok(self.open_transport_key(&self.transport_key_record(id).await?)?)
+    }
+
     /// A transport key, sealed, to be stored when its ceremony is complete.
     pub(super) async fn sealed_transport_key(
         &self,

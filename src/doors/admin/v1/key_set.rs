@@ -28,7 +28,7 @@ pub struct KeySetRequest {
     /// In what PIN blocks may come: `iso0`, `iso1`, `iso3`, `iso4`; none refuses every PIN.
     #[serde(default)]
     pub pin_formats: Vec<String>,
-    /// Must be true: a key that exists comes by a ceremony.
+    /// Must be true: a key that exists comes by a ceremony, or in a key block.
     pub generate: bool,
 }
 
@@ -161,7 +161,8 @@ fn goal(request: &CeremonyRequest) -> Result<Goal, Problem> {
     }
 }
 
-fn facts(
+/// What is said of a key set, read.
+pub(super) fn facts(
     prefix: &str,
     cipher: &str,
     variant: Option<&str>,
@@ -201,7 +202,8 @@ pub(crate) async fn key_sets(admin: Data<Admin>) -> Answer {
 pub(crate) async fn add_key_set(admin: Data<Admin>, body: Bytes) -> Answer {
     let request: KeySetRequest = read(&body)?;
     if !request.generate {
-        let why = "generate: must be true; a key that exists comes by a key ceremony";
+        let why = "generate: must be true; a key that exists comes by a key ceremony, or in a key \
+                   block by POST /admin/v1/key-sets/import";
         return Err(Problem::bad(why));
     }
     let KeySetRequest { id, prefix, cipher, variant, pin_formats, .. } = request;
