@@ -1,4 +1,4 @@
-//! Base keys of key sets in and out as key blocks.
+//! Keys in and out as key blocks: base keys of key sets, and readers' initial keys.
 //!
 //! Everything about a block is looked at before anything is stored. Of a key nothing is told but
 //! its check value, by which the people on both sides compare it.
@@ -6,10 +6,14 @@
 use super::RegistryError;
 use super::key_sets::{KeySetFacts, Known};
 use crate::crypto::block_key::{BlockKey, CHECK_VALUE_LEN};
-use crate::crypto::dukpt_block::{DukptBlockError, check_travel, open_base_key, wrap_base_key};
+use crate::crypto::dukpt_block::{
+    DukptBlockError, check_travel, open_base_key, wrap_base_key, wrap_initial_key,
+};
 use crate::crypto::key_block::Exportability;
+use crate::crypto::reader_keys::InitialKey;
 use crate::gateway::{Failure, Gateway};
 use crate::payment::ids::{KeySetId, TransportKeyId};
+use crate::payment::reader::Reader;
 
 /// A base key on its way out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,7 +78,7 @@ impl Gateway {
     }
 
     /// The transport key, opened, if it may carry the keys of this key set.
-    async fn carrier(
+    pub(super) async fn carrier(
         &self,
         transport_key: TransportKeyId,
         key_set: KeySetId,
@@ -83,6 +87,17 @@ impl Gateway {
         let transport = self.transport_key(transport_key).await?;
         check_travel(set.facts.cipher, transport.algorithm())?;
         Ok(transport)
+    }
+
+    /// A reader's initial key as a key block.
+    pub(super) fn initial_block(
+        &self,
+        transport: &BlockKey,
+        initial: &InitialKey,
+        reader: &Reader,
+    ) -> Result<String, RegistryError> {
+        let pad = self.parts.entropy.bytes();
+        Ok(wrap_initial_key(transport, initial, reader.initial_ksn, pad)?)
     }
 
     async fn exportability(&self, id: KeySetId) -> Result<Exportability, Failure> {

@@ -13,7 +13,7 @@ pub use ceremonies::{Goal, Made, Progress};
 pub use key_blocks::Exported;
 pub use key_sets::{KeySetFacts, Known};
 pub use merchants::{ControlKey, KnownMerchant};
-pub use readers::{Injected, NewReader, Place};
+pub use readers::{Injected, InjectedKey, Injection, NewReader, Place};
 pub use transport_keys::KnownTransportKey;
 
 use super::Failure;
