@@ -23,6 +23,7 @@ mod effort;
 mod explain;
 mod fuzz;
 mod http;
+mod key_blocks;
 mod keys;
 mod lanes;
 mod licences;
