@@ -27,6 +27,33 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every algorithm there is, the weakest first (PCI PIN security, annex C).
+    pub const ALL: [Self; 4] = [Self::Tdes, Self::Aes128, Self::Aes192, Self::Aes256];
+
+    /// The stored and shown spelling.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tdes => "tdes",
+            Self::Aes128 => "aes128",
+            Self::Aes192 => "aes192",
+            Self::Aes256 => "aes256",
+        }
+    }
+
+    /// The algorithm of this spelling.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// Whether its keys are at least as strong as those of the other, and so may protect them.
+    #[must_use]
+    pub fn may_protect(self, other: Self) -> bool {
+        let rank = |wanted| Self::ALL.iter().position(|algorithm| *algorithm == wanted);
+        rank(self) >= rank(other)
+    }
+
     /// Bytes of a key, parity bits included.
     #[must_use]
     pub fn key_len(self) -> usize {
@@ -279,6 +306,17 @@ mod tests {
         assert_eq!(hex::encode_upper(key(Algorithm::Tdes, TDES).check_value()), "08D7B4");
         let zeros = BlockKey::from_slice(Algorithm::Aes128, &[0; 16]).unwrap();
         assert_eq!(zeros.check_value(), *zeros.cmac(&[0; 16]).first_chunk().unwrap());
+    }
+
+    #[test]
+    fn algorithms_have_names_and_protect_none_that_is_stronger() {
+        for (place, algorithm) in Algorithm::ALL.into_iter().enumerate() {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+            for (other_place, other) in Algorithm::ALL.into_iter().enumerate() {
+                assert_eq!(algorithm.may_protect(other), place >= other_place);
+            }
+        }
+        assert_eq!(Algorithm::from_name("des"), None);
     }
 
     #[test]

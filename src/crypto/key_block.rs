@@ -65,8 +65,10 @@ pub enum KeyBlockError {
     Hex,
     #[error("the key block was not made with this protection key, or was changed")]
     NotAuthentic,
-    #[error("the wrapped key does not have the length of a key of its algorithm")]
+    #[error("the block ends before its key does")]
     KeyLength,
+    #[error("a key of {0} bits is none of its algorithm that is used here")]
+    KeyBits(u16),
     #[error("the protection key is weaker than the key")]
     TooWeak,
 }
@@ -172,7 +174,7 @@ fn read_key(letter: char, data: &[u8]) -> Result<BlockKey, KeyBlockError> {
         ('A', 128) => Algorithm::Aes128,
         ('A', 192) => Algorithm::Aes192,
         ('A', 256) => Algorithm::Aes256,
-        ('T' | 'A', _) => return Err(KeyBlockError::KeyLength),
+        ('T' | 'A', bits) => return Err(KeyBlockError::KeyBits(bits)),
         _ => return Err(KeyBlockError::Algorithm),
     };
     let key = rest.get(..algorithm.key_len());
@@ -181,13 +183,7 @@ fn read_key(letter: char, data: &[u8]) -> Result<BlockKey, KeyBlockError> {
 
 /// Refuses to protect a key by a weaker one.
 fn check_strength(protecting: Algorithm, protected: Algorithm) -> Result<(), KeyBlockError> {
-    let rank = |algorithm| match algorithm {
-        Algorithm::Tdes => 0,
-        Algorithm::Aes128 => 1,
-        Algorithm::Aes192 => 2,
-        Algorithm::Aes256 => 3,
-    };
-    (rank(protecting) >= rank(protected)).then_some(()).ok_or(KeyBlockError::TooWeak)
+    protecting.may_protect(protected).then_some(()).ok_or(KeyBlockError::TooWeak)
 }
 
 /// A key for one purpose: CMACs of the protection key over counter, purpose, algorithm and bits, as

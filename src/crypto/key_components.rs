@@ -139,7 +139,8 @@ fn any_twice(algorithm: Algorithm, components: &[Component]) -> bool {
     twice.into()
 }
 
-fn is_weak(key: &BlockKey) -> bool {
+/// Whether a key is no key: zeros, or a TDES key of two equal halves, which is single DES.
+pub(super) fn is_weak(key: &BlockKey) -> bool {
     let (algorithm, bytes) = (key.algorithm(), key.expose());
     let zeros = same(algorithm, bytes, &[0; KEY_MAX]);
     let halves = bytes.split_at(bytes.len() / 2);

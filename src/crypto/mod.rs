@@ -8,8 +8,8 @@
 //! - the card's way in: [`tlv`], [`tlv_write`], [`reader`], [`reader_keys`], [`sim_keys`],
 //!   [`clear_list`], [`card_data`], [`card_fields`], [`card_checks`], and [`card_writer`] for the
 //!   virtual reader;
-//! - keys of readers and PIN pads: [`block_key`], [`dukpt`], [`key_block`], [`key_components`],
-//!   [`pin_block`], [`pin_zone`];
+//! - keys of readers and PIN pads: [`block_key`], [`dukpt`], [`dukpt_block`], [`key_block`],
+//!   [`key_components`], [`pin_block`], [`pin_zone`];
 //! - what the gateway keeps sealed at rest: [`seal`], [`key_ring`];
 //! - the proof that none of it lies about: [`scan`];
 //! - what is wrong with a message that does not open: [`diagnosis`], [`tag_names`].
@@ -26,6 +26,7 @@ pub mod card_writer;
 pub mod clear_list;
 pub mod diagnosis;
 pub mod dukpt;
+pub mod dukpt_block;
 mod gcm;
 pub mod key;
 pub mod key_block;

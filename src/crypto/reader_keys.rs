@@ -15,7 +15,7 @@ use crate::payment::pin_format::PinFormat;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The base derivation key of one key set. It never leaves the server.
+/// The base derivation key of one key set. It leaves the server as a key block only.
 pub struct BaseKey {
     cipher: Cipher,
     key: Secret<SimBaseKey>,

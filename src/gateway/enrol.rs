@@ -168,7 +168,7 @@ impl Gateway {
         Ok(Zeroizing::new(hex::encode_upper(base.expose())))
     }
 
-    /// The key to inject into a reader: all that ever leaves the gateway of a key set.
+    /// The key to inject into a reader: all that ever leaves the gateway of a key set in the clear.
     ///
     /// # Errors
     /// When the key set cannot be read or opened.

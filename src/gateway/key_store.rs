@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 /// What is said where a base key is needed that no key store shows.
 pub(super) const NOT_SHOWN: &str =
-    "the key store shows no base keys, and without one there is nothing to try";
+    "the key store shows no base keys; do this where it has its own door";
 
 /// Holds base keys.
 #[async_trait]

@@ -5,7 +5,7 @@ use crate::clock::Entropy;
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::{SealError, SealingKey};
 use crate::payment::card::Pan;
-use crate::payment::ids::{KeySetId, MerchantId};
+use crate::payment::ids::{KeySetId, MerchantId, TransportKeyId};
 use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
@@ -18,8 +18,10 @@ pub enum Sealed {
     CardKey,
     /// The gateway's own keys, see [`OwnKeys`].
     RingKey,
-    /// A custodian's component of a base key.
+    /// A custodian's component of a base key or a transport key.
     Component,
+    /// A key under which other keys travel.
+    TransportKey,
 }
 
 /// One key for each purpose. It can be replaced while requests are under way.
@@ -35,6 +37,7 @@ struct Rings {
     vault: KeyRing,
     own: KeyRing,
     components: KeyRing,
+    transport: KeyRing,
 }
 
 /// Keys whose results are stored and compared, and which therefore stay when the master key goes.
@@ -54,6 +57,7 @@ impl Rings {
             vault: masters.derive("card keys"),
             own: masters.derive("ring keys"),
             components: masters.derive("key components"),
+            transport: masters.derive("transport keys"),
         }
     }
 
@@ -64,6 +68,7 @@ impl Rings {
             Sealed::CardKey => &self.vault,
             Sealed::RingKey => &self.own,
             Sealed::Component => &self.components,
+            Sealed::TransportKey => &self.transport,
         }
     }
 }
@@ -190,4 +195,9 @@ pub(super) fn merchant_context(of: MerchantId) -> String {
 /// Whose base key it is.
 pub(super) fn key_set_context(of: KeySetId) -> String {
     format!("key set {of}")
+}
+
+/// Which transport key it is.
+pub(super) fn transport_key_context(of: TransportKeyId) -> String {
+    format!("transport key {of}")
 }

@@ -3,11 +3,11 @@
 
 use super::card_vault::key_context;
 use super::key_store::KeyStoreError;
-use super::keys::{Keys, OwnKeys, Sealed, merchant_context};
+use super::keys::{Keys, OwnKeys, Sealed, merchant_context, transport_key_context};
 use super::{Failure, Gateway};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
-use crate::payment::ids::{KeySetId, MerchantId};
+use crate::payment::ids::{KeySetId, MerchantId, TransportKeyId};
 use crate::store::{RingKey, SecretPlace, StoredSecret};
 use zeroize::Zeroizing;
 
@@ -192,6 +192,9 @@ fn whose(secret: &StoredSecret) -> Option<(Sealed, String)> {
         SecretPlace::CardKeys => (Sealed::CardKey, key_context(number)),
         SecretPlace::RingKeys => (Sealed::RingKey, ring_key_context(&secret.name, number)),
         SecretPlace::Components => (Sealed::Component, component_context(number, &secret.name)),
+        SecretPlace::TransportKeys => {
+            (Sealed::TransportKey, transport_key_context(TransportKeyId(number)))
+        }
     })
 }
 

@@ -43,6 +43,10 @@ number_id! {
     KeySetId
 }
 number_id! {
+    /// A key under which other keys travel, shared with the party that they are exchanged with.
+    TransportKeyId
+}
+number_id! {
     /// A later transaction on an order: a capture, a cancel, a reversal, a void. Numbered together
     /// with the orders, so that no amendment has the number of an order.
     AmendmentId

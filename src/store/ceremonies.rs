@@ -1,10 +1,10 @@
 //! Key ceremonies and the components that wait in them, sealed.
 
-use super::readers::{cipher, insert_key_set, pin_formats, pin_names};
+use super::readers::{insert_key_set, pin_formats, pin_names};
 use super::sql::{Row, sql};
-use super::{KeySetRecord, Store, StoreError, corrupt};
+use super::transport_keys::insert_transport_key;
+use super::{KeySetRecord, Store, StoreError, TransportKeyRecord, corrupt};
 use crate::payment::Millis;
-use crate::payment::ids::KeySetId;
 use crate::payment::key_set::Cipher;
 use crate::payment::pin_format::PinFormat;
 
@@ -12,13 +12,26 @@ use crate::payment::pin_format::PinFormat;
 #[derive(Clone)]
 pub struct CeremonyRecord {
     pub id: i64,
-    pub prefix: Vec<u8>,
-    pub cipher: Cipher,
-    pub pin_formats: Vec<PinFormat>,
+    pub goal: StoredGoal,
     /// How many components make the key.
     pub components: usize,
-    /// The key set that came of it.
-    pub key_set: Option<KeySetId>,
+    /// The number of the key set or transport key that came of it.
+    pub made: Option<i64>,
+}
+
+/// What a ceremony is for, as stored.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoredGoal {
+    /// A key set with a base key.
+    KeySet { prefix: Vec<u8>, cipher: Cipher, pin_formats: Vec<PinFormat> },
+    /// A transport key; the name of its algorithm.
+    TransportKey(String),
+}
+
+/// What comes of a ceremony, as stored.
+pub enum MadeKey {
+    KeySet(KeySetRecord),
+    TransportKey(TransportKeyRecord),
 }
 
 /// A component as stored.
@@ -31,11 +44,13 @@ pub struct ComponentRecord {
 }
 
 const CEREMONY: &str = "\
-    SELECT id, prefix, cipher, variant, pin_formats, components, key_set_id \
+    SELECT id, algorithm, prefix, cipher, variant, pin_formats, components, key_set_id, \
+           transport_key_id \
     FROM key_ceremonies WHERE id = $1";
 const INSERT: &str = "\
-    INSERT INTO key_ceremonies (id, prefix, cipher, variant, pin_formats, components, created_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT INTO key_ceremonies (id, algorithm, prefix, cipher, variant, pin_formats, components, \
+           created_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const COMPONENTS: &str = "\
     SELECT operator, check_value, component_sealed FROM key_components WHERE ceremony_id = $1 \
     ORDER BY operator";
@@ -44,7 +59,8 @@ const INSERT_COMPONENT: &str = "\
     INSERT INTO key_components (ceremony_id, operator, check_value, component_sealed, created_at) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (ceremony_id, operator) DO NOTHING";
 const FORGET_COMPONENTS: &str = "DELETE FROM key_components WHERE ceremony_id = $1";
-const COMPLETE: &str = "UPDATE key_ceremonies SET key_set_id = $2 WHERE id = $1";
+const COMPLETE: &str = "\
+    UPDATE key_ceremonies SET key_set_id = $2, transport_key_id = $3 WHERE id = $1";
 
 impl Store {
     /// The ceremony with this number.
@@ -65,12 +81,14 @@ impl Store {
         now: Millis,
     ) -> Result<(), StoreError> {
         let components = i64::try_from(ceremony.components).map_err(|_| corrupt("ceremony"))?;
+        let [algorithm, prefix, cipher, variant, formats] = columns(&ceremony.goal);
         let statement = sql(INSERT)
             .bind(ceremony.id)
-            .bind(hex::encode_upper(&ceremony.prefix))
-            .bind(ceremony.cipher.name())
-            .bind(ceremony.cipher.variant().map(str::to_owned))
-            .bind(pin_names(&ceremony.pin_formats))
+            .bind(algorithm)
+            .bind(prefix)
+            .bind(cipher)
+            .bind(variant)
+            .bind(formats)
             .bind(components)
             .bind(now);
         self.change(vec![statement]).await.map(drop)
@@ -115,29 +133,57 @@ impl Store {
         self.change(vec![sql(FORGET_COMPONENTS).bind(ceremony)]).await.map(drop)
     }
 
-    /// Ends a ceremony: the key set is there, its components are gone.
+    /// Ends a ceremony: the key set or the transport key is there, its components are gone.
     ///
     /// # Errors
-    /// When the key set is there already, so that of two callers one succeeds; when the database
-    /// cannot be written.
-    pub async fn complete_ceremony(
-        &self,
-        ceremony: i64,
-        set: &KeySetRecord,
-    ) -> Result<(), StoreError> {
-        let complete = sql(COMPLETE).bind(ceremony).bind(set.id.0);
+    /// When it is there already, so that of two callers one succeeds; when the database cannot be
+    /// written.
+    pub async fn complete_ceremony(&self, ceremony: i64, made: &MadeKey) -> Result<(), StoreError> {
+        let (insert, key_set, transport_key) = match made {
+            MadeKey::KeySet(set) => (insert_key_set(set), Some(set.id.0), None),
+            MadeKey::TransportKey(key) => (insert_transport_key(key), None, Some(key.id.0)),
+        };
+        let complete = sql(COMPLETE).bind(ceremony).bind(key_set).bind(transport_key);
         let forget = sql(FORGET_COMPONENTS).bind(ceremony);
-        self.change(vec![insert_key_set(set), complete, forget]).await.map(drop)
+        self.change(vec![insert, complete, forget]).await.map(drop)
+    }
+}
+
+/// Algorithm, prefix, cipher, variant and PIN formats: the columns that say what is to come.
+fn columns(goal: &StoredGoal) -> [Option<String>; 5] {
+    match goal {
+        StoredGoal::KeySet { prefix, cipher, pin_formats } => [
+            None,
+            Some(hex::encode_upper(prefix)),
+            Some(cipher.name().to_owned()),
+            cipher.variant().map(str::to_owned),
+            Some(pin_names(pin_formats)),
+        ],
+        StoredGoal::TransportKey(algorithm) => [Some(algorithm.clone()), None, None, None, None],
     }
 }
 
 fn ceremony_from(mut row: Row) -> Result<CeremonyRecord, StoreError> {
-    Ok(CeremonyRecord {
-        id: row.int()?,
-        prefix: hex::decode(row.text()?).map_err(|_| corrupt("key set prefix"))?,
-        cipher: cipher(&mut row)?,
-        pin_formats: pin_formats(&row.text()?)?,
-        components: usize::try_from(row.int()?).map_err(|_| corrupt("ceremony"))?,
-        key_set: row.optional_int()?.map(KeySetId),
-    })
+    let (id, goal) = (row.int()?, goal_from(&mut row)?);
+    let components = usize::try_from(row.int()?).map_err(|_| corrupt("ceremony"))?;
+    let (key_set, transport_key) = (row.optional_int()?, row.optional_int()?);
+    Ok(CeremonyRecord { id, goal, components, made: key_set.or(transport_key) })
+}
+
+fn goal_from(row: &mut Row) -> Result<StoredGoal, StoreError> {
+    let algorithm = row.optional_text()?;
+    let (prefix, cipher) = (row.optional_text()?, row.optional_text()?);
+    let (variant, formats) = (row.optional_text()?, row.optional_text()?);
+    match (algorithm, prefix, cipher, formats) {
+        (Some(algorithm), None, None, None) => Ok(StoredGoal::TransportKey(algorithm)),
+        (None, Some(prefix), Some(cipher), Some(formats)) => {
+            let cipher = Cipher::from_names(&cipher, variant.as_deref());
+            Ok(StoredGoal::KeySet {
+                prefix: hex::decode(prefix).map_err(|_| corrupt("key set prefix"))?,
+                cipher: cipher.ok_or_else(|| corrupt("cipher"))?,
+                pin_formats: pin_formats(&formats)?,
+            })
+        }
+        _ => Err(corrupt("ceremony")),
+    }
 }

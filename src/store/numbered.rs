@@ -12,6 +12,7 @@ pub enum Numbered {
     KeySets,
     Readers,
     Ceremonies,
+    TransportKeys,
 }
 
 /// The statements for one table: its next free number, and whether one is taken.
@@ -33,6 +34,7 @@ impl Numbered {
             Self::KeySets => numbered!("key_sets"),
             Self::Readers => numbered!("readers"),
             Self::Ceremonies => numbered!("key_ceremonies"),
+            Self::TransportKeys => numbered!("transport_keys"),
         }
     }
 }

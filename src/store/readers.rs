@@ -289,7 +289,7 @@ fn reader_from(mut row: Row) -> Result<Reader, StoreError> {
     })
 }
 
-pub(super) fn cipher(row: &mut Row) -> Result<Cipher, StoreError> {
+fn cipher(row: &mut Row) -> Result<Cipher, StoreError> {
     let (name, variant) = (row.text()?, row.optional_text()?);
     Cipher::from_names(&name, variant.as_deref()).ok_or_else(|| corrupt("cipher"))
 }

@@ -15,6 +15,7 @@ pub enum SecretPlace {
     CardKeys,
     RingKeys,
     Components,
+    TransportKeys,
 }
 
 /// One secret, still sealed.
@@ -38,13 +39,14 @@ pub struct RingKey {
 
 impl SecretPlace {
     /// All places.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ControlKeys,
         Self::OldControlKeys,
         Self::BaseKeys,
         Self::CardKeys,
         Self::RingKeys,
         Self::Components,
+        Self::TransportKeys,
     ];
 
     fn select(self) -> &'static str {
@@ -60,6 +62,7 @@ impl SecretPlace {
             Self::Components => {
                 "SELECT ceremony_id, operator, component_sealed FROM key_components"
             }
+            Self::TransportKeys => "SELECT id, '', key_sealed FROM transport_keys",
         }
     }
 
@@ -89,6 +92,10 @@ impl SecretPlace {
             Self::Components => {
                 "UPDATE key_components SET component_sealed = $4 \
                  WHERE ceremony_id = $1 AND operator = $2 AND component_sealed = $3"
+            }
+            Self::TransportKeys => {
+                "UPDATE transport_keys SET key_sealed = $4 \
+                 WHERE id = $1 AND '' = $2 AND key_sealed = $3"
             }
         }
     }

@@ -2,13 +2,14 @@
 //! none of its keys, and says so where it would need one.
 
 use crate::database::engines;
+use crate::registry::{call, operator};
 use crate::world::{Answer, World, contains, form_with, with};
 use async_trait::async_trait;
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use tillgate::crypto::block_key::BlockKey;
+use tillgate::crypto::block_key::{Algorithm, BlockKey};
 use tillgate::crypto::pin_block::EncryptedPin;
 use tillgate::crypto::pin_zone::{PinZone, ReaderPin};
 use tillgate::crypto::reader::ReaderMessage;
@@ -193,6 +194,30 @@ async fn what_would_need_a_base_key_says_that_the_module_shows_none() {
         assert!(world.gateway().sandbox_base_key(id).await.is_err());
         world.clock.advance(DAY);
         assert!(world.gateway().reseal().await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_ceremony_that_the_module_missed_goes_on_when_a_component_is_given_again() {
+    scenario(async |world, module| {
+        let anna = operator(world, "anna", "custodian").await;
+        let ben = operator(world, "ben", "custodian").await;
+        let body = json!({ "prefix": "FFFF0B", "cipher": "tdes-dukpt", "components": 2 });
+        let (_, begun) = call(world, &anna, "POST /admin/v1/key-ceremonies", body).await;
+        let give = format!("POST /admin/v1/key-ceremonies/{}/components", begun["id"]);
+        let part = |key: &[u8]| {
+            let check = BlockKey::from_slice(Algorithm::Tdes, key).unwrap().check_value();
+            json!({ "component": hex::encode(key), "check_value": hex::encode_upper(check) })
+        };
+        let (one, other) = (part(b"half of one key!"), part(b"the other's half"));
+        assert_eq!(call(world, &anna, &give, one).await.0, 200);
+        module.is_away.store(true, Ordering::Relaxed);
+        assert_eq!(call(world, &ben, &give, other.clone()).await.0, 503);
+        module.is_away.store(false, Ordering::Relaxed);
+        let (status, told) = call(world, &ben, &give, other).await;
+        assert!(status == 200 && told["key_set"]["check_value"].is_string(), "{told}");
+        assert_eq!(world.database.count("key_components").await, 0);
     })
     .await;
 }

@@ -24,6 +24,7 @@ mod explain;
 mod fuzz;
 mod hsm;
 mod http;
+mod key_blocks;
 mod keys;
 mod lanes;
 mod licences;

@@ -21,7 +21,7 @@ use tillgate::payment::{HOUR, SECOND};
 use tillgate::store::Location;
 
 const ROOT: &str = "sandbox";
-const TDES: Cipher = Cipher::TdesDukpt(DataVariant::DataRequest);
+pub const TDES: Cipher = Cipher::TdesDukpt(DataVariant::DataRequest);
 
 pub async fn call(world: &World, token: &str, request: &str, body: Value) -> (u16, Value) {
     let (method, path) = request.split_once(' ').unwrap();
@@ -38,13 +38,13 @@ pub async fn call(world: &World, token: &str, request: &str, body: Value) -> (u1
 }
 
 /// What root asks for and gets.
-async fn done(world: &World, request: &str, body: Value) -> Value {
+pub async fn done(world: &World, request: &str, body: Value) -> Value {
     let (status, told) = call(world, ROOT, request, body).await;
     assert!((200..300).contains(&status), "{request}: {status} {told}");
     told
 }
 
-async fn look(world: &World, path: &str) -> Value {
+pub async fn look(world: &World, path: &str) -> Value {
     done(world, &format!("GET {path}"), Value::Null).await
 }
 
@@ -55,18 +55,18 @@ async fn refused(world: &World, request: &str, body: Value) -> u16 {
     status
 }
 
-async fn operator(world: &World, name: &str, role: &str) -> String {
+pub async fn operator(world: &World, name: &str, role: &str) -> String {
     let body = json!({ "name": name, "role": role });
     let told = done(world, "POST /admin/v1/operators", body).await;
     told["token"].as_str().unwrap().to_owned()
 }
 
-fn text(value: &Value) -> &str {
+pub fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
 /// A stripe at a Spire reader that has the key of this answer.
-fn stripe(injected: &Value, counter: u32, amount: &str) -> String {
+pub fn stripe(injected: &Value, counter: u32, amount: &str) -> String {
     let key = hex::decode(text(&injected["initial_key"])).unwrap();
     let key = InitialKey::from_slice(TDES, &key).unwrap();
     let ksn = Ksn::from_hex(text(&injected["initial_ksn"])).unwrap();

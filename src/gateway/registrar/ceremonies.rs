@@ -1,30 +1,45 @@
-//! Key ceremonies: a base key comes in components, each from another operator, and nobody but the
-//! gateway ever has it whole.
+//! Key ceremonies: a base key or a transport key comes in components, each from another operator,
+//! and nobody but the gateway ever has it whole.
 
 use super::RegistryError;
 use super::key_sets::{KeySetFacts, Known};
-use crate::crypto::block_key::{BlockKey, CHECK_VALUE_LEN};
+use super::transport_keys::{KnownTransportKey, stored_algorithm};
+use crate::crypto::block_key::{Algorithm, BlockKey, CHECK_VALUE_LEN};
 use crate::crypto::key_components::{COMPONENTS_MAX, COMPONENTS_MIN, Component, combine};
-use crate::crypto::reader_keys::{BaseKey, algorithm};
+use crate::crypto::reader_keys::algorithm;
 use crate::gateway::keys::Sealed;
 use crate::gateway::rotate::component_context;
 use crate::gateway::{Failure, Gateway};
-use crate::payment::ids::KeySetId;
-use crate::payment::key_set::Cipher;
-use crate::store::{CeremonyRecord, ComponentRecord, KeySetRecord, Numbered};
+use crate::payment::ids::{KeySetId, TransportKeyId};
+use crate::store::{CeremonyRecord, ComponentRecord, MadeKey, Numbered, StoredGoal};
 use zeroize::Zeroizing;
+
+/// What the components of a ceremony make.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Goal {
+    /// A base key, and with it a key set.
+    KeySet(KeySetFacts),
+    /// A transport key of this algorithm.
+    TransportKey(Algorithm),
+}
+
+/// What came of a ceremony.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Made {
+    KeySet(Known),
+    TransportKey(KnownTransportKey),
+}
 
 /// How far a ceremony has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Progress {
     pub id: i64,
-    pub facts: KeySetFacts,
     /// How many components make the key.
     pub components: usize,
     /// Whose are there, and their check values.
     pub received: Vec<(String, String)>,
-    /// The key set that came of it.
-    pub key_set: Option<Known>,
+    /// What came of it, once all are there.
+    pub made: Option<Made>,
 }
 
 impl Gateway {
@@ -34,25 +49,19 @@ impl Gateway {
     /// Facts that no key set could have; a number of components other than two or three.
     pub async fn begin_ceremony(
         &self,
-        facts: &KeySetFacts,
+        goal: &Goal,
         components: usize,
     ) -> Result<Progress, RegistryError> {
         if !(COMPONENTS_MIN..=COMPONENTS_MAX).contains(&components) {
             return Err(RegistryError::invalid("components", "must be 2 or 3"));
         }
-        self.check_facts(facts).await?;
+        if let Goal::KeySet(facts) = goal {
+            self.check_facts(facts).await?;
+        }
         let id = self.number(None, Numbered::Ceremonies).await?;
-        let facts = facts.clone();
-        let ceremony = CeremonyRecord {
-            id,
-            prefix: facts.prefix.clone(),
-            cipher: facts.cipher,
-            pin_formats: facts.pin_formats.clone(),
-            components,
-            key_set: None,
-        };
+        let ceremony = CeremonyRecord { id, goal: goal.stored(), components, made: None };
         self.store().add_ceremony(&ceremony, self.clock().now()).await?;
-        Ok(Progress { id, facts, components, received: Vec::new(), key_set: None })
+        Ok(Progress { id, components, received: Vec::new(), made: None })
     }
 
     /// How far a ceremony has come.
@@ -62,17 +71,22 @@ impl Gateway {
     pub async fn ceremony(&self, id: i64) -> Result<Progress, RegistryError> {
         let ceremony = self.ceremony_record(id).await?;
         let received = self.store().components_of(id).await?;
-        let key_set = match ceremony.key_set {
-            Some(key_set) => Some(self.known_key_set(key_set).await?),
-            None => None,
-        };
-        let CeremonyRecord { prefix, cipher, pin_formats, components, .. } = ceremony;
-        let facts = KeySetFacts { prefix, cipher, pin_formats };
         let received = received.into_iter().map(|one| (one.operator, one.check_value)).collect();
-        Ok(Progress { id, facts, components, received, key_set })
+        let made = self.made_by(&ceremony).await?;
+        Ok(Progress { id, components: ceremony.components, received, made })
     }
 
-    /// Takes an operator's component. The last one makes the key set, and the components go.
+    async fn made_by(&self, ceremony: &CeremonyRecord) -> Result<Option<Made>, RegistryError> {
+        let Some(id) = ceremony.made else { return Ok(None) };
+        Ok(Some(match ceremony.goal {
+            StoredGoal::KeySet { .. } => Made::KeySet(self.known_key_set(KeySetId(id)).await?),
+            StoredGoal::TransportKey(_) => {
+                Made::TransportKey(self.known_transport_key(TransportKeyId(id)).await?)
+            }
+        }))
+    }
+
+    /// Takes an operator's component. The last one makes the key, and the components go.
     ///
     /// # Errors
     /// A component that is none or has another check value; a second one of the same operator;
@@ -85,10 +99,11 @@ impl Gateway {
         check_value: [u8; CHECK_VALUE_LEN],
     ) -> Result<Progress, RegistryError> {
         let ceremony = self.ceremony_record(id).await?;
-        if ceremony.key_set.is_some() {
+        if ceremony.made.is_some() {
             return Err(RegistryError::conflict("this ceremony has its key"));
         }
-        let component = Component::from_hex(algorithm(ceremony.cipher), text, Some(check_value));
+        let algorithm = Goal::read(&ceremony.goal)?.algorithm();
+        let component = Component::from_hex(algorithm, text, Some(check_value));
         component.map_err(|error| RegistryError::invalid("component", error.to_string()))?;
         let clear = Zeroizing::new(text.to_owned());
         let (context, entropy) = (component_context(id, operator), &self.parts.entropy);
@@ -98,13 +113,20 @@ impl Gateway {
             check_value: hex::encode_upper(check_value),
             sealed,
         };
-        if !self.store().add_component(id, &record, self.clock().now()).await? {
+        let is_new = self.store().add_component(id, &record, self.clock().now()).await?;
+        let given = self.store().components_of(id).await?;
+        // Whoever failed over the last component has left all of them and no key: who gives theirs
+        // again lets the ceremony go on.
+        if !is_new && given.len() < ceremony.components {
             let why = "this operator has given a component; the others' are still to come";
             return Err(RegistryError::conflict(why));
         }
-        let given = self.store().components_of(id).await?;
-        if given.len() >= ceremony.components {
-            self.complete_ceremony(&ceremony, &given).await?;
+        if given.len() >= ceremony.components
+            && let Err(error) = self.complete_ceremony(&ceremony, &given).await
+            // Of two who gave at the same instant one makes the key, and both see it.
+            && self.ceremony_record(id).await?.made.is_none()
+        {
+            return Err(error);
         }
         self.ceremony(id).await
     }
@@ -122,13 +144,15 @@ impl Gateway {
                 return Err(RegistryError::conflict(why));
             }
         };
-        let id = KeySetId(self.number(None, Numbered::KeySets).await?);
-        let CeremonyRecord { prefix, cipher, pin_formats, .. } = ceremony.clone();
-        let base = BaseKey::from_slice(cipher, key.expose());
-        let base = base.ok_or_else(|| RegistryError::conflict("the key is not for this cipher"))?;
-        let base_key_sealed = self.parts.key_store.keep(id, &base).await?;
-        let set = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
-        Ok(self.store().complete_ceremony(ceremony.id, &set).await?)
+        let made = match Goal::read(&ceremony.goal)? {
+            Goal::KeySet(facts) => MadeKey::KeySet(self.kept_key_set(None, &facts, &key).await?),
+            Goal::TransportKey(_) => {
+                let custodians = given.iter().map(|one| one.operator.clone()).collect();
+                let sealed = self.sealed_transport_key(ceremony.id, custodians, &key).await?;
+                MadeKey::TransportKey(sealed)
+            }
+        };
+        Ok(self.store().complete_ceremony(ceremony.id, &made).await?)
     }
 
     /// The key, or why the components make none.
@@ -140,9 +164,10 @@ impl Gateway {
         if given.len() != ceremony.components {
             return Ok(Err("more components came than the ceremony has".to_owned()));
         }
+        let algorithm = Goal::read(&ceremony.goal)?.algorithm();
         let mut components = Vec::with_capacity(given.len());
         for one in given {
-            components.push(self.open_component(ceremony.id, ceremony.cipher, one)?);
+            components.push(self.open_component(ceremony.id, algorithm, one)?);
         }
         Ok(combine(&components).map_err(|error| error.to_string()))
     }
@@ -150,7 +175,7 @@ impl Gateway {
     fn open_component(
         &self,
         ceremony: i64,
-        cipher: Cipher,
+        algorithm: Algorithm,
         record: &ComponentRecord,
     ) -> Result<Component, Failure> {
         let broken = |why: String| Failure::Internal(format!("a component does not open: {why}"));
@@ -158,12 +183,40 @@ impl Gateway {
         let opened = self.parts.keys.open(Sealed::Component, &context, &record.sealed);
         let opened = opened.map_err(|error| broken(error.to_string()))?;
         let text = std::str::from_utf8(&opened).map_err(|error| broken(error.to_string()))?;
-        let component = Component::from_hex(algorithm(cipher), text, None);
+        let component = Component::from_hex(algorithm, text, None);
         component.map_err(|error| broken(error.to_string()))
     }
 
     async fn ceremony_record(&self, id: i64) -> Result<CeremonyRecord, RegistryError> {
         let found = self.store().ceremony(id).await?;
         found.ok_or_else(|| RegistryError::missing(format!("no ceremony has the id {id}")))
+    }
+}
+
+impl Goal {
+    /// The algorithm of the key and of its components.
+    fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::KeySet(facts) => algorithm(facts.cipher),
+            Self::TransportKey(algorithm) => *algorithm,
+        }
+    }
+
+    fn stored(&self) -> StoredGoal {
+        match self.clone() {
+            Self::KeySet(KeySetFacts { prefix, cipher, pin_formats }) => {
+                StoredGoal::KeySet { prefix, cipher, pin_formats }
+            }
+            Self::TransportKey(algorithm) => StoredGoal::TransportKey(algorithm.name().to_owned()),
+        }
+    }
+
+    fn read(stored: &StoredGoal) -> Result<Self, Failure> {
+        Ok(match stored.clone() {
+            StoredGoal::KeySet { prefix, cipher, pin_formats } => {
+                Self::KeySet(KeySetFacts { prefix, cipher, pin_formats })
+            }
+            StoredGoal::TransportKey(name) => Self::TransportKey(stored_algorithm(&name)?),
+        })
     }
 }

@@ -1,7 +1,8 @@
-//! Key sets: their keys are made here or come in components, and never leave.
+//! Key sets: their keys are made here, or come in components or in a key block.
 
 use super::RegistryError;
-use crate::crypto::block_key::CHECK_VALUE_LEN;
+use crate::crypto::block_key::{BlockKey, CHECK_VALUE_LEN};
+use crate::crypto::reader_keys::BaseKey;
 use crate::gateway::Gateway;
 use crate::gateway::enrol::check_spec;
 use crate::payment::ids::KeySetId;
@@ -44,6 +45,21 @@ impl Gateway {
         let record = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
         self.store().add_key_set(&record).await?;
         self.known_key_set(id).await
+    }
+
+    /// A key set with this base key, kept, to be stored; its facts have been looked at.
+    pub(super) async fn kept_key_set(
+        &self,
+        id: Option<i64>,
+        facts: &KeySetFacts,
+        base_key: &BlockKey,
+    ) -> Result<KeySetRecord, RegistryError> {
+        let id = KeySetId(self.number(id, Numbered::KeySets).await?);
+        let KeySetFacts { prefix, cipher, pin_formats } = facts.clone();
+        let base = BaseKey::from_slice(cipher, base_key.expose());
+        let base = base.ok_or_else(|| RegistryError::conflict("the key is not for this cipher"))?;
+        let base_key_sealed = self.parts.key_store.keep(id, &base).await?;
+        Ok(KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed })
     }
 
     /// All key sets, oldest first.

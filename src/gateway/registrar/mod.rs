@@ -3,14 +3,18 @@
 
 mod ceremonies;
 mod endpoints;
+mod key_blocks;
 mod key_sets;
 mod merchants;
 mod readers;
+mod transport_keys;
 
-pub use ceremonies::Progress;
+pub use ceremonies::{Goal, Made, Progress};
+pub use key_blocks::Exported;
 pub use key_sets::{KeySetFacts, Known};
 pub use merchants::{ControlKey, KnownMerchant};
-pub use readers::{Injected, NewReader, Place};
+pub use readers::{Injected, InjectedKey, Injection, NewReader, Place};
+pub use transport_keys::KnownTransportKey;
 
 use super::{Failure, KeyStoreError};
 use crate::payment::refusal::Refusal;

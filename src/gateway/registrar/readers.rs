@@ -4,7 +4,7 @@ use super::RegistryError;
 use super::key_sets::Known;
 use crate::crypto::block_key::CHECK_VALUE_LEN;
 use crate::gateway::Gateway;
-use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
+use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId, TransportKeyId};
 use crate::payment::ksn::Ksn;
 use crate::payment::reader::{Reader, ReaderKind, ReaderState};
 use crate::store::Numbered;
@@ -35,12 +35,30 @@ pub struct NewReader {
     pub initial_ksn: Option<Ksn>,
 }
 
+/// Which key a reader is to have, and how it is to be handed out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Injection {
+    /// Another key set: the reader is re-keyed first.
+    pub key_set: Option<KeySetId>,
+    /// Its number among the devices of that set; without one it keeps its own.
+    pub device: Option<u32>,
+    /// The key comes as a key block under this one; without it, in the clear.
+    pub transport_key: Option<TransportKeyId>,
+}
+
 /// The key of a reader, to be injected and then forgotten.
 pub struct Injected {
     pub reader: Reader,
-    /// Hexadecimal digits.
-    pub key: Zeroizing<String>,
+    pub key: InjectedKey,
     pub check_value: [u8; CHECK_VALUE_LEN],
+}
+
+/// An initial key on its way to its reader.
+pub enum InjectedKey {
+    /// Hexadecimal digits.
+    Clear(Zeroizing<String>),
+    /// A key block of usage B1.
+    Block(String),
 }
 
 impl Gateway {
@@ -153,30 +171,41 @@ impl Gateway {
     /// there first: its counter begins again, under keys that it never had.
     ///
     /// # Errors
-    /// No such reader or key set; one that is blocked or lost; a key that was handed out before.
+    /// No such reader, key set or transport key; a reader that is blocked or lost; a transport key
+    /// that is too weak; a key that was handed out before.
     pub async fn inject_reader(
         &self,
         serial: &str,
-        key_set: Option<KeySetId>,
-        device: Option<u32>,
+        injection: Injection,
     ) -> Result<Injected, RegistryError> {
+        let Injection { key_set, device, transport_key } = injection;
         let mut reader = self.known_reader(serial).await?;
         if matches!(reader.state, ReaderState::Blocked | ReaderState::Lost) {
             let why = format!("the reader is {}", reader.state.name());
             return Err(RegistryError::conflict(why));
         }
+        // Before the reader is re-keyed: what is refused changes nothing.
+        let transport = match transport_key {
+            Some(id) => Some(self.carrier(id, key_set.unwrap_or(reader.key_set)).await?),
+            None => None,
+        };
         if let Some(key_set) = key_set {
             reader = self.rekey(reader, key_set, device).await?;
         }
         // Derived first: a key that cannot be made does not count as handed out.
-        let key = self.initial_key(&reader).await?;
+        let initial = self.initial_key(&reader).await?;
+        let key = match &transport {
+            Some(transport) => {
+                InjectedKey::Block(self.initial_block(transport, &initial, &reader)?)
+            }
+            None => InjectedKey::Clear(Zeroizing::new(hex::encode_upper(initial.expose()))),
+        };
         if !self.store().note_injection(&reader, self.clock().now()).await? {
             let why = "the key was handed out before; name another key_set for a new one";
             return Err(RegistryError::conflict(why));
         }
         self.forget_registry();
-        let check_value = key.check_value();
-        let key = Zeroizing::new(hex::encode_upper(key.expose()));
+        let check_value = initial.check_value();
         Ok(Injected { reader: self.known_reader(serial).await?, key, check_value })
     }
 

@@ -1,7 +1,8 @@
 //! Key sets and key ceremonies. Of keys only check values are told.
 
-use super::{Admin, Answer, Caller, Data, Problem, read};
-use crate::gateway::{KeySetFacts, Known, Progress};
+use super::{Admin, Answer, Caller, Data, Problem, TransportKeyAnswer, read};
+use crate::crypto::block_key::Algorithm;
+use crate::gateway::{Goal, KeySetFacts, Known, Made, Progress};
 use crate::payment::key_set::Cipher;
 use crate::payment::pin_format::PinFormat;
 use actix_web::HttpResponse;
@@ -27,22 +28,26 @@ pub struct KeySetRequest {
     /// In what PIN blocks may come: `iso0`, `iso1`, `iso3`, `iso4`; none refuses every PIN.
     #[serde(default)]
     pub pin_formats: Vec<String>,
-    /// Must be true: a key that exists comes by a ceremony.
+    /// Must be true: a key that exists comes by a ceremony, or in a key block.
     pub generate: bool,
 }
 
-/// A key that is to come in components.
+/// A key that is to come in components: a base key, of which `prefix` and `cipher` are told, or a
+/// transport key, of which `transport_algorithm` is told.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CeremonyRequest {
     /// The first bytes of every KSN of the set, hexadecimal.
     #[schema(example = "FFFF0B")]
-    pub prefix: String,
+    pub prefix: Option<String>,
     #[schema(example = "tdes-dukpt")]
-    pub cipher: String,
+    pub cipher: Option<String>,
     pub variant: Option<String>,
     #[serde(default)]
     pub pin_formats: Vec<String>,
+    /// `tdes`, `aes128`, `aes192` or `aes256`.
+    #[schema(example = json!(null))]
+    pub transport_algorithm: Option<String>,
     /// 2 or 3.
     #[schema(example = 2)]
     pub components: usize,
@@ -88,6 +93,9 @@ pub struct CeremonyAnswer {
     pub received: Vec<ReceivedAnswer>,
     /// The key set that came of it.
     pub key_set: Option<KeySetAnswer>,
+    /// The transport key that came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport_key: Option<TransportKeyAnswer>,
 }
 
 /// A component that waits for the others.
@@ -117,16 +125,44 @@ impl From<Progress> for CeremonyAnswer {
     fn from(progress: Progress) -> Self {
         let received = progress.received.into_iter();
         let told = |(operator, check_value)| ReceivedAnswer { operator, check_value };
+        let (key_set, transport_key) = match progress.made {
+            Some(Made::KeySet(known)) => (Some(known.into()), None),
+            Some(Made::TransportKey(known)) => (None, Some(known.into())),
+            None => (None, None),
+        };
         Self {
             id: progress.id,
             components: progress.components,
             received: received.map(told).collect(),
-            key_set: progress.key_set.map(KeySetAnswer::from),
+            key_set,
+            transport_key,
         }
     }
 }
 
-fn facts(
+/// What a ceremony is to make: a base key or a transport key, never both.
+fn goal(request: &CeremonyRequest) -> Result<Goal, Problem> {
+    let CeremonyRequest { prefix, cipher, variant, pin_formats, transport_algorithm, .. } = request;
+    let base_key = prefix.is_some() || cipher.is_some() || variant.is_some();
+    match (prefix, cipher, transport_algorithm) {
+        (Some(prefix), Some(cipher), None) => {
+            Ok(Goal::KeySet(facts(prefix, cipher, variant.as_deref(), pin_formats)?))
+        }
+        (_, _, Some(name)) if !base_key && pin_formats.is_empty() => {
+            let algorithm = Algorithm::from_name(name);
+            let why = "transport_algorithm: must be tdes, aes128, aes192 or aes256";
+            algorithm.map(Goal::TransportKey).ok_or_else(|| Problem::bad(why))
+        }
+        _ => {
+            let why = "name prefix and cipher for a base key, or transport_algorithm alone for a \
+                       transport key";
+            Err(Problem::bad(why))
+        }
+    }
+}
+
+/// What is said of a key set, read.
+pub(super) fn facts(
     prefix: &str,
     cipher: &str,
     variant: Option<&str>,
@@ -166,7 +202,8 @@ pub(crate) async fn key_sets(admin: Data<Admin>) -> Answer {
 pub(crate) async fn add_key_set(admin: Data<Admin>, body: Bytes) -> Answer {
     let request: KeySetRequest = read(&body)?;
     if !request.generate {
-        let why = "generate: must be true; a key that exists comes by a key ceremony";
+        let why = "generate: must be true; a key that exists comes by a key ceremony, or in a key \
+                   block by POST /admin/v1/key-sets/import";
         return Err(Problem::bad(why));
     }
     let KeySetRequest { id, prefix, cipher, variant, pin_formats, .. } = request;
@@ -175,7 +212,8 @@ pub(crate) async fn add_key_set(admin: Data<Admin>, body: Bytes) -> Answer {
     Ok(HttpResponse::Created().json(KeySetAnswer::from(known)))
 }
 
-/// Begin a ceremony: a base key will come in components, each from another operator.
+/// Begin a ceremony: a base key or a transport key will come in components, each from another
+/// operator.
 #[utoipa::path(post, path = "/admin/v1/key-ceremonies", tag = "Operators",
     request_body = CeremonyRequest, security(("operator" = [])),
     responses((status = 201, description = "The ceremony", body = CeremonyAnswer),
@@ -184,9 +222,8 @@ pub(crate) async fn add_key_set(admin: Data<Admin>, body: Bytes) -> Answer {
               (status = 403, description = "Not for this role"),
               (status = 409, description = "The prefix is taken")))]
 pub(crate) async fn begin_ceremony(admin: Data<Admin>, body: Bytes) -> Answer {
-    let CeremonyRequest { prefix, cipher, variant, pin_formats, components } = read(&body)?;
-    let facts = facts(&prefix, &cipher, variant.as_deref(), &pin_formats)?;
-    let progress = admin.gateway.begin_ceremony(&facts, components).await?;
+    let request: CeremonyRequest = read(&body)?;
+    let progress = admin.gateway.begin_ceremony(&goal(&request)?, request.components).await?;
     Ok(HttpResponse::Created().json(CeremonyAnswer::from(progress)))
 }
 
@@ -202,7 +239,7 @@ pub(crate) async fn ceremony(admin: Data<Admin>, path: Path<i64>) -> Answer {
     Ok(HttpResponse::Ok().json(CeremonyAnswer::from(progress)))
 }
 
-/// Give a component. The last one makes the key set; compare the check value that is answered.
+/// Give a component. The last one makes the key; compare the check value that is answered.
 #[utoipa::path(post, path = "/admin/v1/key-ceremonies/{ceremony}/components", tag = "Operators",
     params(("ceremony" = i64, Path, description = "The ceremony's id", example = 1)),
     request_body = ComponentRequest, security(("operator" = [])),

@@ -3,17 +3,21 @@
 
 mod audit;
 mod endpoint;
+mod key_block;
 mod key_set;
 mod merchant;
 mod operator;
 mod reader;
+mod transport_key;
 
 pub(crate) use audit::*;
 pub(crate) use endpoint::*;
+pub(crate) use key_block::*;
 pub(crate) use key_set::*;
 pub(crate) use merchant::*;
 pub(crate) use operator::*;
 pub(crate) use reader::*;
+pub(crate) use transport_key::*;
 
 use super::Admin;
 use super::answer::Problem;
@@ -52,6 +56,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/endpoints/{endpoint}/callback-url", web::put().to(set_callback_url))
         .route("/key-sets", web::get().to(key_sets))
         .route("/key-sets", web::post().to(add_key_set))
+        .route("/key-sets/import", web::post().to(import_key_set))
+        .route("/key-sets/{key_set}/export", web::post().to(export_key_set))
+        .route("/transport-keys", web::get().to(transport_keys))
         .route("/key-ceremonies", web::post().to(begin_ceremony))
         .route("/key-ceremonies/{ceremony}", web::get().to(ceremony))
         .route("/key-ceremonies/{ceremony}/components", web::post().to(give_component))
@@ -112,7 +119,7 @@ fn optional<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
     if body.is_empty() { Ok(T::default()) } else { read(body) }
 }
 
-/// An answer that nobody on its way may keep: it shows what is shown once.
+/// An answer that nobody on its way may keep: it shows what is shown once, or to one party only.
 fn shown_once(told: &impl Serialize) -> HttpResponse {
     let kept_nowhere = HeaderValue::from_static("no-store");
     HttpResponse::Created().insert_header((CACHE_CONTROL, kept_nowhere)).json(told)

@@ -1,8 +1,8 @@
 //! Readers, from their registration to their end.
 
 use super::{Admin, Answer, Data, PageQuery, Problem, optional, page_of, read, shown_once};
-use crate::gateway::{NewReader, Place};
-use crate::payment::ids::{EndpointId, GroupId, KeySetId, ReaderId};
+use crate::gateway::{InjectedKey, Injection, NewReader, Place};
+use crate::payment::ids::{EndpointId, GroupId, KeySetId, ReaderId, TransportKeyId};
 use crate::payment::ksn::Ksn;
 use crate::payment::reader::{Reader, ReaderKind};
 use actix_web::web::{Bytes, Path};
@@ -59,6 +59,8 @@ pub struct InjectRequest {
     pub key_set: Option<i64>,
     /// Its number among the devices of that set; without one it keeps its own.
     pub device: Option<u32>,
+    /// The key comes as a key block under this transport key, instead of in the clear.
+    pub transport_key: Option<i64>,
 }
 
 /// A reader.
@@ -102,8 +104,13 @@ pub struct InjectAnswer {
     pub serial: String,
     #[schema(example = "tdes-dukpt")]
     pub cipher: String,
-    /// Hexadecimal. Shown this once.
-    pub initial_key: String,
+    /// Hexadecimal. Shown this once, unless it comes as a key block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_key: Option<String>,
+    /// ASC X9.143, usage B1, if a transport key was named. It has the initial KSN as its optional
+    /// block KS (TDES), or its front as IK (AES). Shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_block: Option<String>,
     /// Three bytes, which the reader shows after the injection.
     #[schema(example = "08D7B4")]
     pub check_value: String,
@@ -229,15 +236,22 @@ pub(crate) async fn lose(admin: Data<Admin>, serial: Path<String>) -> Answer {
               (status = 400, description = "The request is wrong; `error` says how"),
               (status = 401, description = "Not an operator's token"),
               (status = 403, description = "Not for this role"),
-              (status = 404, description = "No such reader or key set"),
-              (status = 409, description = "The key was handed out before, the reader is blocked or lost, or had these keys before")))]
+              (status = 404, description = "No such reader, key set or transport key"),
+              (status = 409, description = "The key was handed out before, the reader is blocked or lost, or had these keys before; or the transport key is weaker than the key, or the key is none of DUKPT")))]
 pub(crate) async fn inject(admin: Data<Admin>, serial: Path<String>, body: Bytes) -> Answer {
-    let InjectRequest { key_set, device } = optional(&body)?;
-    let injected = admin.gateway.inject_reader(&serial, key_set.map(KeySetId), device).await?;
+    let InjectRequest { key_set, device, transport_key } = optional(&body)?;
+    let (key_set, transport_key) = (key_set.map(KeySetId), transport_key.map(TransportKeyId));
+    let injection = Injection { key_set, device, transport_key };
+    let injected = admin.gateway.inject_reader(&serial, injection).await?;
+    let (initial_key, key_block) = match injected.key {
+        InjectedKey::Clear(digits) => (Some(digits.to_string()), None),
+        InjectedKey::Block(text) => (None, Some(text)),
+    };
     Ok(shown_once(&InjectAnswer {
         serial: injected.reader.serial,
         cipher: injected.reader.cipher.name().to_owned(),
-        initial_key: injected.key.to_string(),
+        initial_key,
+        key_block,
         check_value: hex::encode_upper(injected.check_value),
         initial_ksn: injected.reader.initial_ksn.to_string(),
     }))
