@@ -5,8 +5,9 @@
 //! protection keys of the examples in TR-31:2018, annex A; `tests/outside/key_exchange.py` has
 //! fresh ones made.
 
+use crate::leavings::logged;
 use crate::registry::{TDES, call, done, look, operator, stripe, text};
-use crate::world::{World, contains, form_with, logged, scenario, with};
+use crate::world::{World, contains, form_with, scenario, with};
 use serde_json::{Value, json};
 use tillgate::crypto::block_key::{Algorithm, BlockKey};
 use tillgate::crypto::key_block::{KeyUsage, unwrap};

@@ -1,25 +1,30 @@
 //! The gateway's own keys are replaced while it serves, and nobody notices.
 
-use crate::world::{PAN, World, form_with, scenario};
+use crate::world::{World, form_with, scenario, with};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tillgate::clock::Entropy;
 use tillgate::crypto::key_ring::KeyRing;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::gateway::{KeyStore, Resealed, SoftwareKeys};
 use tillgate::payment::card::Pan;
-use tillgate::payment::ids::{EndpointId, KeySetId, MerchantId};
+use tillgate::payment::ids::{EndpointId, KeySetId, MerchantId, ReaderId};
+use tillgate::payment::ksn::Ksn;
 use tillgate::payment::limits::{Limits, Per, Velocity};
 use tillgate::payment::merchant::Endpoint;
+use tillgate::payment::reader::Reader;
 use tillgate::payment::{DAY, SECOND};
 use tillgate::store::SecretPlace;
 
 /// The master key with which every scenario starts, and the next one.
 const FIRST: [u8; 32] = [9; 32];
 const NEXT: [u8; 32] = [10; 32];
-/// How many sales are under way at once, each at a reader of its own, and how often.
-const AT_ONCE: usize = 7;
+/// The last byte of the master keys that follow.
+const LATER: std::ops::Range<u8> = 11..40;
+/// How many virtual readers of each kind sell at once, and how often each.
+const COPIES: u32 = 8;
 const ROUNDS: usize = 6;
 
 fn ring(keys: &[[u8; 32]]) -> KeyRing {
@@ -27,17 +32,55 @@ fn ring(keys: &[[u8; 32]]) -> KeyRing {
     KeyRing::from_lines(&lines.join("\n")).unwrap()
 }
 
-/// Sales at readers of every cipher, all at once; whether each was accepted is seen to.
-async fn sell_many(world: &World, round: usize) {
-    let sales = (0..AT_ONCE).map(async |place| {
-        let serial = &world.ready.readers[place % world.ready.readers.len()].serial;
+/// Readers of every kind and cipher, enough of them for many sales at once: serial and kind.
+async fn fleet(world: &World) -> Vec<(String, String)> {
+    let mut fleet = Vec::new();
+    for (number, known) in (1_u32..).zip(&world.ready.readers) {
+        let like = world.gateway().reader(&known.serial).await.unwrap().unwrap();
+        for copy in 0..COPIES {
+            let device = 100 * number + copy;
+            let reader = Reader {
+                id: ReaderId(i64::from(1000 + device)),
+                serial: format!("{}-{copy}", known.serial),
+                initial_ksn: Ksn::of_device(like.cipher, &like.key_set_prefix, device).unwrap(),
+                ..Reader::clone(&like)
+            };
+            world.gateway().enrol_reader(&reader).await.unwrap();
+            fleet.push((reader.serial, known.kind.clone()));
+        }
+    }
+    fleet
+}
+
+/// Each reader sells once, all at once; whether each sale was accepted is seen to.
+async fn sell_many(world: &World, fleet: &[(String, String)], round: usize) {
+    let sales = fleet.iter().map(async |(serial, kind)| {
         let data = world.swipe_at(serial, "10.42", json!({})).await;
-        let mut form = form_with(&format!("R-{round}-{place}"), "10.42", &data);
-        let kind = world.ready.readers[place % world.ready.readers.len()].kind.clone();
-        form.iter_mut().find(|(name, _)| name == "encrypted-type").unwrap().1 = kind;
-        world.sale(&form).await.order()
+        let form = form_with(&format!("R-{round}-{serial}"), "10.42", &data);
+        world.sale(&with(&form, "encrypted-type", Some(kind))).await.order()
     });
     join_all(sales).await;
+}
+
+/// Replaces every key of the gateway's own, over and over, as long as sales go on; answers the last
+/// master key, and how many there were.
+async fn rotate_all(world: &World, sales_go_on: &AtomicBool) -> ([u8; 32], u32) {
+    let gateway = world.gateway();
+    let (mut present, mut count) = (FIRST, 0);
+    for byte in LATER.take_while(|_| sales_go_on.load(Ordering::Relaxed)) {
+        let next = [byte; 32];
+        gateway.take_master_keys(&ring(&[next, present])).await.unwrap();
+        let resealed = gateway.reseal().await.unwrap();
+        assert!(resealed.resealed > 5 && resealed.unreadable == 0, "{resealed:?}");
+        gateway.take_master_keys(&ring(&[next])).await.unwrap();
+        gateway.rotate_card_hash_key().await.unwrap();
+        // The merchant's app goes on signing with the key that it has.
+        if count == 0 {
+            gateway.rotate_control_key(&world.ready.login, None, 3600).await.unwrap();
+        }
+        (present, count) = (next, count + 1);
+    }
+    (present, count)
 }
 
 /// No secret of any kind opens with the first key any more.
@@ -59,34 +102,33 @@ async fn nothing_needs_the_first_key(world: &World) {
 }
 
 #[tokio::test]
-async fn the_master_key_is_replaced_under_load_and_no_sale_fails() {
+async fn every_key_is_replaced_under_load_and_no_sale_fails() {
     scenario(async |world| {
         let gateway = world.gateway();
-        sell_many(world, 0).await;
+        let fleet = fleet(world).await;
+        sell_many(world, &fleet, 0).await;
         world.settle().await;
+        let sales_go_on = AtomicBool::new(true);
         let sales = async {
-            for round in 1..ROUNDS {
-                sell_many(world, round).await;
+            for round in 1..=ROUNDS {
+                sell_many(world, &fleet, round).await;
             }
+            sales_go_on.store(false, Ordering::Relaxed);
         };
-        let rotation = async {
-            gateway.take_master_keys(&ring(&[NEXT, FIRST])).await.unwrap();
-            let resealed = gateway.reseal().await.unwrap();
-            assert!(resealed.resealed > 5 && resealed.unreadable == 0, "{resealed:?}");
-            assert_eq!(gateway.reseal().await.unwrap(), Resealed::default());
-            gateway.take_master_keys(&ring(&[NEXT])).await.unwrap();
-        };
-        tokio::join!(sales, rotation);
+        let ((), (present, count)) = tokio::join!(sales, rotate_all(world, &sales_go_on));
+        assert!(count > 1, "the keys were replaced {count} times");
         world.settle().await;
         world.pass(SECOND).await;
-        sell_many(world, ROUNDS).await;
+        gateway.take_master_keys(&ring(&[NEXT, present])).await.unwrap();
+        gateway.reseal().await.unwrap();
+        gateway.take_master_keys(&ring(&[NEXT])).await.unwrap();
+        sell_many(world, &fleet, ROUNDS + 1).await;
         world.settle().await;
         assert_eq!(gateway.reseal().await.unwrap(), Resealed::default());
         nothing_needs_the_first_key(world).await;
-        let orders = i64::try_from(AT_ONCE * (ROUNDS + 1)).unwrap();
-        assert_eq!(world.database.count("orders").await, orders);
-        let answer = world.status_of("R-0-0").await;
-        assert_eq!(answer, "approved");
+        let approved = "SELECT status, COUNT(*) FROM orders GROUP BY status";
+        let sold = i64::try_from(fleet.len() * (ROUNDS + 2)).unwrap();
+        assert_eq!(world.database.numbers(approved).await, [("approved".to_owned(), sold)]);
     })
     .await;
 }
@@ -136,7 +178,7 @@ async fn hashes_and_digests_outlive_the_master_key() {
         gateway.load_own_keys().await.unwrap();
         assert_eq!(world.sale(&form).await.order(), order, "the same request again");
         let hash = SealingKey::from_bytes(FIRST).derive("card hash");
-        let hash = hash.card_hash(&Pan::parse(PAN).unwrap());
+        let hash = hash.card_hash(&Pan::parse(world.pan).unwrap());
         world.sell("D-2", "10.42").await;
         let dump = world.database.dump().await;
         let found = dump.windows(hash.len()).filter(|window| *window == hash.as_bytes()).count();

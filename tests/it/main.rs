@@ -8,6 +8,7 @@
     reason = "helpers of scenarios fail loudly, like the scenarios themselves"
 )]
 
+mod audit;
 mod bad_input;
 mod bench;
 mod callbacks;
@@ -27,6 +28,7 @@ mod http;
 mod key_blocks;
 mod keys;
 mod lanes;
+mod leavings;
 mod licences;
 mod limits;
 mod money;
@@ -51,4 +53,5 @@ mod status;
 mod store;
 mod tidy;
 mod unknown_outcome;
+mod upgrade;
 mod world;

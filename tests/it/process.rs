@@ -124,6 +124,11 @@ impl Running {
         }
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop, as a service manager does; answers how it ended and what else it wrote
     /// to standard output.
     pub fn stop(mut self) -> (ExitStatus, String) {

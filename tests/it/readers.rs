@@ -156,8 +156,12 @@ async fn a_chip_is_read_and_has_the_last_word_at_every_makers_reader() {
             let answer = world.status(&name, &order).await;
             assert_eq!(answer.get("order-stage"), "sale_emv_validating", "{reader:?}");
             assert_eq!(answer.get("emv-terminal-aid-9f06"), "A0000000031010", "{reader:?}");
+            let counter =
+                async || world.app().store().reader(reader.0).await.unwrap().unwrap().last_counter;
+            let sold_at = counter().await;
             complete(world, reader, &order).await;
             world.settle().await;
+            assert_eq!(counter().await, sold_at, "its last word is in the clear: {reader:?}");
             let answer = world.status(&name, &order).await;
             assert_eq!(answer.get("order-stage"), "sale_approved", "{reader:?}");
             assert_eq!(answer.get("emv-cid-9f27"), "40", "{reader:?}");

@@ -1,8 +1,9 @@
 //! `tillgate scan-pan`: it finds what is planted, and an order's whole life plants nothing.
 
 use crate::database::{Database, Engine, engines};
+use crate::leavings::logged;
 use crate::process::{Ended, Folder, PROGRAM};
-use crate::world::{World, contains, form_with, logged};
+use crate::world::{World, contains, form_with};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sqlx::Executor;

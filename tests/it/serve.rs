@@ -54,6 +54,16 @@ fn with_a_key_serve_is_ready_shows_metrics_and_ends_well_when_asked_to() {
 }
 
 #[test]
+fn a_crash_writes_no_memory_to_disk() {
+    let folder = Folder::make();
+    let (running, _) = serve(&folder);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{line}");
+}
+
+#[test]
 fn serve_has_no_sandbox_doors() {
     let folder = Folder::make();
     let (_running, address) = serve(&folder);
@@ -88,7 +98,7 @@ fn dev_prints_one_line_of_json_and_nothing_else() {
     }
     let readers = ready["readers"].as_array().unwrap();
     let kinds: Vec<_> = readers.iter().map(|reader| reader["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["sim", "sim", "sim", "spire", "spire", "miura", "miura"]);
+    assert_eq!(kinds, ["sim", "sim", "sim", "spire", "spire", "miura", "miura", "mc-qrcode"]);
     for reader in readers {
         assert_eq!(reader.as_object().unwrap().len(), 7, "{line}");
         for name in ["serial", "cipher", "bdk", "ksn_prefix"] {
