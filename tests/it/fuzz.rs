@@ -3,13 +3,30 @@
 //! hand.)
 
 use proptest::prelude::*;
+use tillgate::crypto::advice::read_clear_advice;
+use tillgate::crypto::block_key::BlockKey;
 use tillgate::crypto::card_data::ClearCard;
+use tillgate::crypto::diagnosis::names_in;
+use tillgate::crypto::key_block::unwrap;
 use tillgate::crypto::oauth::signed_params;
 use tillgate::crypto::oauth_header::Header;
-use tillgate::crypto::reader::Container;
-use tillgate::crypto::tlv::parse_list;
+use tillgate::crypto::reader::{
+    ChipMessage, Container, MiuraMessage, QrCodeMessage, ReaderMessage, Sealed, SealedPin,
+};
+use tillgate::crypto::reader_keys::InitialKey;
+use tillgate::crypto::scan::KnownCards;
+use tillgate::crypto::tlv::{Tag, parse_list};
 use tillgate::doors::form::Form;
 use tillgate::doors::mapi::{SaleForm, StatusForm};
+use tillgate::payment::card::EntryMode;
+use tillgate::payment::key_set::{Cipher, DataVariant};
+use tillgate::payment::ksn::Ksn;
+use tillgate::payment::money::{Amount, Currency};
+use tillgate::payment::reader::ReaderKind;
+
+const TDES: Cipher = Cipher::TdesDukpt(DataVariant::DataRequest);
+/// The key of the readers, and one under which no key block was wrapped.
+const TRANSPORT: [u8; 16] = *b"a key of nobody!";
 
 /// The message and the clear card data of contract section 14.
 const MESSAGE: &str = "E964DFAE6341000102030405060708090A0BD6DCCBD6DA523CC24A394FBE12CBBA66503A6F\
@@ -77,10 +94,73 @@ fn read_everything(bytes: &[u8]) {
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Container::parse(text);
+        read_as_any_reader(text);
+        let _ = names_in(text);
+        let _ = unwrap(&BlockKey::tdes(TRANSPORT), text);
+        let _ = KnownCards::parse(text);
         if let Ok(header) = Header::parse(text) {
             let _ = signed_params(&[("a", "b")], &header);
         }
     }
+}
+
+/// The message of any maker's reader, and what its parts open to under a key that is not theirs.
+fn read_as_any_reader(text: &str) {
+    let key = InitialKey::from_slice(TDES, &TRANSPORT).unwrap();
+    for message in
+        ReaderKind::ALL.into_iter().filter_map(|kind| ReaderMessage::parse(kind, text).ok())
+    {
+        let _ = key.open(&message, amount());
+        let _ = message.counters(TDES);
+        let _ = read_clear_advice(&message.clear);
+    }
+}
+
+fn amount() -> Amount {
+    Amount::from_minor(1042, Currency::from_alpha("RUB").unwrap()).unwrap()
+}
+
+/// A chip at a Spire, a stripe at a Miura with two sealed tracks, and a scanned code, each sealed
+/// under this key.
+fn makers_messages() -> [(ReaderKind, String); 3] {
+    let key = InitialKey::from_slice(TDES, &TRANSPORT).unwrap();
+    let sealed = |clear: &[u8], counter| {
+        let ksn =
+            Ksn::from_hex("FFFF0200000000800000").unwrap().with_counter(TDES, counter).unwrap();
+        let ciphertext = key.seal(clear, [0; 12], ksn, "20000001", amount()).unwrap();
+        Sealed { ksn, ciphertext }
+    };
+    let track = b";4444555566661111=30121010000000000?";
+    let serial = "20000001".to_owned();
+    let clear = vec![
+        (Tag(0x5A), b"444455******1111".to_vec()),
+        (Tag(0x5F20), b"TEST CARD".to_vec()),
+        (Tag(0x9F02), hex::decode("000000001042").unwrap()),
+        (Tag(0x9F26), vec![7; 8]),
+        (Tag(0x9F27), vec![0x80]),
+    ];
+    let pin = Some(SealedPin { block: vec![9; 8], ksn: sealed(track, 3).ksn });
+    let chip = ChipMessage {
+        serial: serial.clone(),
+        entry_mode: EntryMode::Chip,
+        track: Some(sealed(&hex::decode("4444555566661111D30121010000000000").unwrap(), 3)),
+        clear: clear.clone(),
+        pin,
+    };
+    let miura = MiuraMessage {
+        template: Tag(0xE1),
+        serial: serial.clone(),
+        entry_mode: EntryMode::Swipe,
+        sealed: vec![sealed(track, 4), sealed(track, 5)],
+        clear: clear[..2].to_vec(),
+        pin: None,
+    };
+    let code = QrCodeMessage { serial, sealed: sealed(&hex::decode(CARD).unwrap(), 6) };
+    [
+        (ReaderKind::Spire, chip.write()),
+        (ReaderKind::Miura, miura.write()),
+        (ReaderKind::QrCode, code.write()),
+    ]
 }
 
 proptest! {
@@ -100,6 +180,17 @@ proptest! {
             let again = Container::parse(&container.write());
             prop_assert_eq!(again.as_ref(), Ok(&container));
         }
+    }
+
+    #[test]
+    fn a_spoilt_message_of_any_maker_is_refused_or_read_as_what_it_now_says(
+        which in 0_usize..3,
+        edits in edits(),
+    ) {
+        let (_, text) = &makers_messages()[which];
+        read_everything(&edited(text.as_bytes(), &edits));
+        let bytes = edited(&hex::decode(text).unwrap(), &edits);
+        read_everything(hex::encode(bytes).as_bytes());
     }
 
     #[test]
@@ -133,6 +224,12 @@ fn the_originals_are_read() {
     assert!(Container::parse(MESSAGE).is_ok());
     assert!(ClearCard::parse(&hex::decode(CARD).unwrap()).is_ok());
     assert!(Header::parse(HEADER).is_ok());
+    let key = InitialKey::from_slice(TDES, &TRANSPORT).unwrap();
+    for (kind, text) in makers_messages() {
+        let message = ReaderMessage::parse(kind, &text).unwrap();
+        let card = ClearCard::parse(&key.open(&message, amount()).unwrap()).unwrap();
+        assert_eq!(card.pan.last_four(), "1111", "{kind:?}");
+    }
     let form = Form::parse(FORM.as_bytes()).unwrap();
     assert!(SaleForm::read(&form, false).is_ok());
     assert!(StatusForm::read(&form).is_ok());
