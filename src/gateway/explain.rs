@@ -57,6 +57,9 @@ impl Gateway {
             Some(id) => self.endpoint(id).await?,
             None => None,
         };
+        // Hundreds of keys may be tried: one message at a time, not where requests are served. The
+        // turn ends with the trials, also if nobody waits for them any more.
+        let turn = Arc::clone(&self.explain_turn).lock_owned().await;
         let known = Known {
             text: puzzle.encrypted_data.to_owned(),
             encrypted_type: puzzle.encrypted_type.to_owned(),
@@ -68,9 +71,11 @@ impl Gateway {
             most_ahead: endpoint.and_then(|endpoint| endpoint.limits.counter_jump_most),
             reader,
         };
-        // Hundreds of keys may be tried: one message at a time, and not where requests are served.
-        let _turn = self.explain_turn.lock().await;
-        let explained = tokio::task::spawn_blocking(move || known.explain()).await;
+        let explained = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            known.explain()
+        });
+        let explained = explained.await;
         let explained = explained.map_err(|error| Failure::Internal(error.to_string()))?;
         Ok(explained.ok_or_else(|| Refusal::invalid("reader", NOT_SHOWN))?)
     }

@@ -112,7 +112,7 @@ pub struct Gateway {
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
     /// Whose message is being explained.
-    explain_turn: Mutex<()>,
+    explain_turn: Arc<Mutex<()>>,
     /// Whoever writes the next row of the audit log.
     audit_turn: Mutex<()>,
     /// The present minute, and how many calls of strangers it has in the audit log.
@@ -172,7 +172,7 @@ impl Gateway {
             lines: Lines::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
-            explain_turn: Mutex::new(()),
+            explain_turn: Arc::default(),
             audit_turn: Mutex::new(()),
             strangers: std::sync::Mutex::default(),
         }

@@ -112,9 +112,9 @@ impl Gateway {
     /// every instance.
     ///
     /// # Errors
-    /// When the database cannot be read or written; the next run goes on.
+    /// When the database cannot be read or written, or the key store is away; the next run goes on.
     pub async fn reseal(&self) -> Result<Resealed, Failure> {
-        let mut done = Resealed::default();
+        let (mut done, mut away) = (Resealed::default(), None);
         for place in SecretPlace::ALL {
             for secret in self.store().secrets(place).await? {
                 match self.renewed(&secret).await {
@@ -123,12 +123,13 @@ impl Gateway {
                         done.resealed += u64::from(replaced);
                     }
                     Ok(None) => {}
-                    Err(KeyStoreError::Away(why)) => return Err(Failure::Unavailable(why)),
+                    // Whatever needs no key store goes on without it.
+                    Err(KeyStoreError::Away(why)) => away = Some(why),
                     Err(_) => done.unreadable += 1,
                 }
             }
         }
-        Ok(done)
+        away.map_or(Ok(done), |why| Err(Failure::Unavailable(why)))
     }
 
     /// The secret sealed anew, unless the present master key has sealed it.

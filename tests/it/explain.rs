@@ -179,6 +179,7 @@ async fn a_scanned_code_that_was_spoilt_or_sent_under_another_name_is_told_so() 
         let serial = "40000001";
         let good = world.swipe_at(serial, AMOUNT, json!({ "entry_mode": "scan" })).await;
         let stripe = world.swipe_at(SPIRE.0, AMOUNT, json!({})).await;
+        assert_eq!(finding(world, SPIRE, &good).await, "wrong-type");
         for (kind, data, expected) in [
             ("mc-qrcode", good.clone(), "all-is-well"),
             ("spire", good.clone(), "wrong-type"),

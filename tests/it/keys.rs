@@ -62,8 +62,9 @@ async fn sell_many(world: &World, fleet: &[(String, String)], round: usize) {
     join_all(sales).await;
 }
 
-/// Replaces every key of the gateway's own, over and over, as long as sales go on; answers the last
-/// master key, and how many there were.
+/// Replaces every key of the gateway's own, over and over, while sales go on. A master key goes
+/// one turn after the next has come, so that what was under way finds it. Answers the last one, and
+/// how many there were.
 async fn rotate_all(world: &World, sales_go_on: &AtomicBool) -> ([u8; 32], u32) {
     let gateway = world.gateway();
     let (mut present, mut count) = (FIRST, 0);
@@ -72,7 +73,6 @@ async fn rotate_all(world: &World, sales_go_on: &AtomicBool) -> ([u8; 32], u32) 
         gateway.take_master_keys(&ring(&[next, present])).await.unwrap();
         let resealed = gateway.reseal().await.unwrap();
         assert!(resealed.resealed > 5 && resealed.unreadable == 0, "{resealed:?}");
-        gateway.take_master_keys(&ring(&[next])).await.unwrap();
         gateway.rotate_card_hash_key().await.unwrap();
         // The merchant's app goes on signing with the key that it has.
         if count == 0 {

@@ -123,8 +123,8 @@ async fn one_bad_change_does_not_fail_its_neighbours() {
         drafts[5].change.order.id = drafts[2].change.order.id;
         let results = join_all(drafts.into_iter().map(|new| shelf.first.accept(new))).await;
         let saved = results.iter().filter(|r| matches!(r, Ok(Acceptance::Saved))).count();
-        let broken = results.iter().filter(|r| matches!(r, Err(StoreError::Taken(_)))).count();
-        assert_eq!((saved, broken), (7, 1));
+        let taken = results.iter().filter(|r| matches!(r, Err(StoreError::Taken(_)))).count();
+        assert_eq!((saved, taken), (7, 1));
         assert_eq!(shelf.database.count("orders").await, 7);
     })
     .await;

@@ -73,7 +73,8 @@ fn is_code(bytes: &[u8]) -> bool {
 
 fn read_code(case: &Case<'_>, bytes: &[u8], facts: &mut Facts) -> Result<ReaderMessage, Fault> {
     let (own, serial) = (case.reader.kind.name(), case.reader.serial.as_str());
-    if !case.reader.may_send(case.encrypted_type) || !is_code(bytes) {
+    let is_claimed = ReaderKind::from_name(case.encrypted_type) == Some(ReaderKind::QrCode);
+    if !is_claimed || !case.reader.may_send(case.encrypted_type) || !is_code(bytes) {
         let laid_out = if is_code(bytes) { "is" } else { "is not" };
         return Err(Fault::new(
             if is_code(bytes) { Finding::WrongType } else { Finding::WrongTemplate },

@@ -24,9 +24,10 @@ pub struct ScriptAnswer {
     /// `sim`, `spire-tdes`, `spire-aes`, `miura`, `qr-code`.
     #[schema(value_type = Vec<String>)]
     pub readers: Vec<&'static str>,
-    /// `swipe`, `insert`, `tap`, `fallback`; the first is taken where the request names none.
+    /// `swipe`, `insert`, `tap`, `fallback`; the first is taken where the request names none. At a
+    /// phone with codes it is always `scan`.
     #[schema(value_type = Vec<String>)]
-    pub entry_modes: &'static [&'static str],
+    pub entry_modes: Vec<&'static str>,
     pub outcome: OutcomeAnswer,
 }
 
@@ -82,7 +83,7 @@ fn answer(script: &Script) -> ScriptAnswer {
         name: script.name,
         sentence: script.says,
         readers: script.models.iter().map(|model| model.name()).collect(),
-        entry_modes: script.ways.names(),
+        entry_modes: script.entry_modes(),
         outcome: OutcomeAnswer { result, error_code, event },
     }
 }
@@ -112,7 +113,7 @@ pub(super) fn check_script(
         return Err(SwipeFault::Wrong(why));
     }
     if !script.ways.allow(entry_mode.mode()) {
-        let ways = script.ways.names().join(" or ");
+        let ways = script.entry_modes().join(" or ");
         return Err(SwipeFault::Wrong(format!("entry_mode: {name} is for {ways}")));
     }
     if (entry_mode.mode() == EntryMode::QrCode) != (model == Model::QrCode) {

@@ -78,16 +78,6 @@ impl Ways {
             Self::Chip => mode.has_chip(),
         }
     }
-
-    /// The names of entry modes, as callers give them.
-    #[must_use]
-    pub fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Any => &["swipe", "insert", "tap", "fallback", "scan"],
-            Self::Stripe => &["swipe", "fallback"],
-            Self::Chip => &["insert", "tap"],
-        }
-    }
 }
 
 /// What comes of a script.
@@ -310,6 +300,18 @@ impl Script {
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         SCRIPTS.iter().find(|script| script.name == name)
+    }
+
+    /// The names of the entry modes that it is for, as callers give them.
+    #[must_use]
+    pub fn entry_modes(&self) -> Vec<&'static str> {
+        let cards: &[_] = match self.ways {
+            Ways::Any => &["swipe", "insert", "tap", "fallback"],
+            Ways::Stripe => &["swipe", "fallback"],
+            Ways::Chip => &["insert", "tap"],
+        };
+        let code = self.models.contains(&Model::QrCode).then_some("scan");
+        cards.iter().copied().chain(code).collect()
     }
 
     /// Which counter the reading has.
