@@ -221,7 +221,7 @@ fn build_gateway(
         clock: start.clock.clone(),
         entropy: start.entropy.clone(),
         egress: Arc::new(client),
-        callback_wording: mapi::callback::word,
+        callback_wording: mapi::callback::WORDING,
         acquirer_timeout: settings.acquirer_timeout,
         test_cards_only: settings.test_cards_only,
     };

@@ -55,3 +55,4 @@ pub mod tlv;
 pub mod tlv_write;
 pub mod token;
 mod track;
+pub mod webhook;

@@ -1,29 +1,55 @@
 //! Delivering callbacks from the outbox: at least once, until the receiver answers 200.
 
+use super::callbacks::StopReason;
+use super::egress::{Call, Reply};
 use super::receiver::Receiver;
+use super::scrub::scrubbed;
 use super::watch::Seen;
 use super::{Failure, Gateway};
-use crate::payment::notice::{Attempt, Notice};
+use crate::payment::ids::EndpointId;
+use crate::payment::notice::{Attempt, AttemptFacts, Notice, Webhooks, asked_wait};
 use crate::payment::order::Order;
 use crate::payment::{Millis, SECOND};
 use crate::store::{DueNotice, NoticeResult};
 use std::time::{Duration, Instant};
 use url::Url;
+use zeroize::Zeroizing;
 
 /// How long a claimed callback belongs to its worker. Longer than an attempt may take.
 pub(super) const NOTICE_LEASE: Millis = 60 * SECOND;
 
 /// The longest that one attempt takes: the client's own limit.
 const ATTEMPT_MAX: Millis = 30 * SECOND;
+/// By Standard Webhooks: the receiver wants no more.
+const GONE: u16 = 410;
 /// How long a callback waits when we ourselves could not word it.
 const OWN_FAULT_PAUSE: Millis = 60 * SECOND;
 
-/// Words a callback: the whole address to GET, signature included, from the notice, the order
-/// with the transaction that it is about, and the merchant's control key. Doors give theirs.
-///
-/// # Errors
-/// A sentence for the log when the merchant's address is not one.
-pub type CallbackWording = fn(&Notice, &Seen, &str) -> Result<Url, String>;
+/// How a door words its callbacks.
+#[derive(Clone, Copy)]
+pub struct CallbackWording {
+    /// Checks an address that a merchant gives, beyond the rules that all addresses keep.
+    ///
+    /// # Errors
+    /// A sentence for the merchant.
+    pub check: fn(&str) -> Result<(), String>,
+    /// Words a callback, signature included, from the notice, the order with the transaction that
+    /// it is about, and the merchant's control key.
+    ///
+    /// # Errors
+    /// A sentence for the log when the merchant's address is not one.
+    pub word: fn(&Notice, &Seen, &str) -> Result<Worded, String>,
+}
+
+/// A callback in words.
+pub struct Worded {
+    /// The merchant's own address.
+    pub address: Url,
+    /// The address to GET, with all that is told.
+    pub whole: Url,
+    /// All that is told, by name.
+    pub parameters: Vec<(&'static str, String)>,
+}
 
 /// A callback to deliver, and its order if this process already knows it.
 #[derive(Debug)]
@@ -37,7 +63,7 @@ pub struct Delivery {
 impl Delivery {
     /// The first attempt for an order that is about to be saved.
     pub(super) fn first(notice: Notice, order: &Order, leased_until: Millis) -> Self {
-        let due = DueNotice { notice, attempts: 1 };
+        let due = DueNotice { notice, attempts: 1, since_requeued: 1 };
         Self { due, leased_until, order: Some(order.clone()) }
     }
 
@@ -72,32 +98,80 @@ impl Gateway {
             // It waited too long in memory; the next owner makes this attempt.
             return self.note(&due, Attempt::NotMade(now)).await.map(|()| None);
         }
-        let address = match self.prepare(&due.notice, order).await {
-            Ok(address) => address,
+        let endpoint = due.notice.endpoint;
+        if self.are_callbacks_stopped(endpoint).await? {
+            return self.note(&due, Attempt::Held).await.map(|()| None);
+        }
+        if let Err(until) = self.breakers.admit(endpoint, now) {
+            return self.note(&due, Attempt::NotMade(until)).await.map(|()| None);
+        }
+        let prepared = match self.prepare(&due, order).await {
+            Ok(prepared) => prepared,
             Err(failure) => {
                 // The receiver was not asked, so the attempt does not count.
                 self.note(&due, Attempt::NotMade(now + OWN_FAULT_PAUSE)).await?;
+                count(endpoint, "own_fault");
                 return Err(failure);
             }
         };
-        let DueNotice { notice, attempts } = &due;
+        self.attempt(&due, prepared).await.map(Some)
+    }
+
+    /// Makes the attempt and records it. Answers how long the receiver took.
+    async fn attempt(&self, due: &DueNotice, prepared: Prepared) -> Result<Duration, Failure> {
+        let DueNotice { notice, attempts, since_requeued } = due;
+        let Prepared { call, webhooks, secret } = prepared;
+        let made_at = self.clock().now();
         let begun = Instant::now();
-        let sent = match address {
-            Ok(address) => self.parts.egress.get(address).await,
+        let sent = match call {
+            Ok(call) => self.parts.egress.send(call).await,
             Err(why) => Err(why),
         };
         let took = begun.elapsed();
-        let attempt = Attempt::judge(sent.is_ok(), *attempts, self.clock().now());
-        match sent {
-            Ok(()) => tracing::debug!(order = %notice.order, attempts, "callback delivered"),
-            Err(why) => {
+        let now = self.clock().now();
+        let delivered = sent.as_ref().is_ok_and(|reply| webhooks.is_taken(reply.status));
+        let asked = sent.as_ref().ok().and_then(|reply| reply.retry_after.as_deref());
+        let asked = asked.and_then(|text| asked_wait(text, now));
+        let [luck] = self.parts.entropy.bytes();
+        let attempt = Attempt::judge(delivered, *since_requeued, now, luck, asked);
+        let is_gone = webhooks != Webhooks::Off && sent.as_ref().is_ok_and(|r| r.status == GONE);
+        let facts = facts_of(sent, delivered, &secret, made_at, took);
+        self.tell(due, attempt, &facts);
+        self.store()
+            .note_attempt(NoticeResult {
+                id: notice.id,
+                attempts: *attempts,
+                attempt,
+                facts: Some(facts),
+            })
+            .await?;
+        if self.breakers.learn(notice.endpoint, delivered, now) {
+            alert(notice.endpoint, "failing", "ten callbacks in a row have failed; they rest");
+        }
+        if is_gone {
+            self.stop_callbacks(notice.endpoint, StopReason::Gone).await?;
+        }
+        Ok(took)
+    }
+
+    /// For the log and the figures.
+    fn tell(&self, due: &DueNotice, attempt: Attempt, facts: &AttemptFacts) {
+        let DueNotice { notice, attempts, .. } = due;
+        let why = facts.cause.as_deref();
+        match attempt {
+            Attempt::Delivered => {
+                tracing::debug!(order = %notice.order, attempts, "callback delivered");
+            }
+            _ => {
                 tracing::warn!(order = %notice.order, attempts, why, next = ?attempt, "callback failed");
             }
         }
-        metrics::counter!("tillgate_callback_attempts_total", "outcome" => outcome(attempt))
-            .increment(1);
-        self.note(&due, attempt).await?;
-        Ok(Some(took))
+        count(notice.endpoint, attempt.outcome().unwrap_or("not_made"));
+        if attempt == Attempt::GivenUp {
+            let what = "a callback was given up after its last attempt; requeue it when the \
+                        receiver works again";
+            alert(notice.endpoint, "dead", what);
+        }
     }
 
     /// Gives back a callback that nobody tried to deliver, to be tried after `pause`.
@@ -109,21 +183,36 @@ impl Gateway {
         self.note(&delivery.due, Attempt::NotMade(self.clock().now() + pause)).await
     }
 
-    async fn prepare(
-        &self,
-        notice: &Notice,
-        order: Option<Order>,
-    ) -> Result<Result<Url, String>, Failure> {
+    /// Words and signs the callback.
+    async fn prepare(&self, due: &DueNotice, order: Option<Order>) -> Result<Prepared, Failure> {
+        let notice = &due.notice;
         let order = match order {
             Some(order) => order,
             None => self.order_of(notice).await?,
         };
-        self.address(notice, order).await
+        let endpoint = self.endpoint(notice.endpoint).await?;
+        let endpoint = endpoint
+            .ok_or_else(|| Failure::Internal(format!("no endpoint {}", notice.endpoint)))?;
+        let merchant = self.merchant(endpoint.merchant).await?;
+        let amendment = match notice.amendment {
+            Some(id) => Some(self.amendment(&order, id).await?),
+            None => None,
+        };
+        let seen = Seen { order, amendment, terms: endpoint.terms.clone() };
+        let worded = (self.parts.callback_wording.word)(notice, &seen, &merchant.control_key);
+        let signing = self.webhook_signing(notice.endpoint).await?;
+        let seconds = self.clock().now() / SECOND;
+        Ok(Prepared {
+            call: worded.map(|worded| signing.call(notice, worded, seconds)),
+            webhooks: signing.webhooks,
+            secret: Zeroizing::new(merchant.control_key.to_string()),
+        })
     }
 
     /// Records what came of a claimed callback.
     async fn note(&self, due: &DueNotice, attempt: Attempt) -> Result<(), Failure> {
-        let result = NoticeResult { id: due.notice.id, attempts: due.attempts, attempt };
+        let result =
+            NoticeResult { id: due.notice.id, attempts: due.attempts, attempt, facts: None };
         Ok(self.store().note_attempt(result).await?)
     }
 
@@ -139,26 +228,60 @@ impl Gateway {
         let order = self.store().order(notice.order).await?;
         order.ok_or_else(|| Failure::Internal(format!("no order {}", notice.order)))
     }
+}
 
-    async fn address(&self, notice: &Notice, order: Order) -> Result<Result<Url, String>, Failure> {
-        let endpoint = self.endpoint(notice.endpoint).await?;
-        let endpoint = endpoint
-            .ok_or_else(|| Failure::Internal(format!("no endpoint {}", notice.endpoint)))?;
-        let merchant = self.merchant(endpoint.merchant).await?;
-        let amendment = match notice.amendment {
-            Some(id) => Some(self.amendment(&order, id).await?),
-            None => None,
-        };
-        let seen = Seen { order, amendment, terms: endpoint.terms.clone() };
-        Ok((self.parts.callback_wording)(notice, &seen, &merchant.control_key))
+/// What is about to be sent.
+struct Prepared {
+    /// A sentence for the log where the merchant's address is none.
+    call: Result<Call, String>,
+    webhooks: Webhooks,
+    /// What a receiver might repeat and nobody may keep.
+    secret: Zeroizing<String>,
+}
+
+fn facts_of(
+    sent: Result<Reply, String>,
+    delivered: bool,
+    secret: &str,
+    made_at: Millis,
+    took: Duration,
+) -> AttemptFacts {
+    let took = Millis::try_from(took.as_millis()).unwrap_or(Millis::MAX);
+    match sent {
+        Ok(Reply { status, address, answer, .. }) => AttemptFacts {
+            made_at,
+            took,
+            address: address.map(|address| address.to_string()),
+            http_status: Some(status),
+            cause: (!delivered).then(|| format!("the receiver answered {status}")),
+            answer: Some(scrubbed(&answer, secret)).filter(|answer| !answer.is_empty()),
+        },
+        Err(why) => AttemptFacts {
+            made_at,
+            took,
+            address: None,
+            http_status: None,
+            cause: Some(why),
+            answer: None,
+        },
     }
 }
 
-fn outcome(attempt: Attempt) -> &'static str {
-    match attempt {
-        Attempt::Delivered => "delivered",
-        Attempt::RetryAt(_) => "retried",
-        Attempt::GivenUp => "given_up",
-        Attempt::NotMade(_) => "not_made",
-    }
+/// Counts an attempt, or one that was not made through a fault of ours.
+fn count(endpoint: EndpointId, outcome: &'static str) {
+    let endpoint = endpoint.to_string();
+    metrics::counter!(
+        "tillgate_callback_attempts_total", "endpoint" => endpoint, "outcome" => outcome
+    )
+    .increment(1);
+}
+
+/// What somebody should look at: a line in the log that alerts can be made of, and a counter.
+pub(super) fn alert(endpoint: EndpointId, alert: &'static str, what: &str) {
+    tracing::error!(alert, %endpoint, "{what}");
+    let endpoint = endpoint.to_string();
+    metrics::counter!(
+        "tillgate_callback_alerts_total", "endpoint" => endpoint, "alert" => alert
+    )
+    .increment(1);
 }

@@ -2,7 +2,7 @@
 //! private networks, the documented ports only.
 
 use async_trait::async_trait;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::{Host, Url};
 
 /// MAPI 7: the only ports that callbacks may go to.
@@ -15,13 +15,37 @@ pub trait Egress: Send + Sync {
     /// The rules it goes by.
     fn rules(&self) -> EgressRules;
 
-    /// One GET; only the status 200 counts. The body is not read.
+    /// Makes one call and answers what came back, whatever its status.
     ///
     /// # Errors
-    /// A sentence for the log: refused, unreachable, late, or another status. The receiver may
-    /// have been reached all the same.
-    async fn get(&self, address: Url) -> Result<(), String>;
+    /// A sentence for the log: not allowed, unreachable, or late. The receiver may have been
+    /// reached all the same.
+    async fn send(&self, call: Call) -> Result<Reply, String>;
 }
+
+/// What is sent to a receiver: a GET, or a POST of JSON.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Call {
+    pub address: Url,
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON text to POST.
+    pub body: Option<String>,
+}
+
+/// What a receiver answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    pub status: u16,
+    /// The network address that was dialled.
+    pub address: Option<SocketAddr>,
+    /// The header `Retry-After`, as it stood there.
+    pub retry_after: Option<String>,
+    /// The front of the body, at most [`ANSWER_MAX`] bytes.
+    pub answer: Vec<u8>,
+}
+
+/// How many bytes are kept of what a receiver answers.
+pub const ANSWER_MAX: usize = 1024;
 
 /// Which addresses may be called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

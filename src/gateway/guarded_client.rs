@@ -1,17 +1,20 @@
 //! The HTTP client behind [`Egress`]: no redirects, no proxies, no name that leads to a private
 //! network, and a limit on everything.
 
-use super::egress::{Egress, EgressError, EgressRules, is_public};
+use super::egress::{ANSWER_MAX, Call, Egress, EgressError, EgressRules, Reply, is_public};
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
 
 /// MAPI 7: an attempt connects within 5 s and ends within 30 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body may take behind its head, and how many bytes of it are worth a connection.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
+const BODY_MAX: usize = 64 * 1024;
 
 /// The guarded client.
 pub struct GuardedClient {
@@ -48,15 +51,46 @@ impl Egress for GuardedClient {
         self.rules
     }
 
-    async fn get(&self, address: Url) -> Result<(), String> {
-        self.rules.admit_url(&address).map_err(|error| error.to_string())?;
-        let response = self.client.get(address).send().await;
-        let response = response.map_err(|error| describe(&error))?;
-        match response.status() {
-            reqwest::StatusCode::OK => Ok(()),
-            status => Err(format!("the receiver answered {status}")),
+    async fn send(&self, call: Call) -> Result<Reply, String> {
+        self.rules.admit_url(&call.address).map_err(|error| error.to_string())?;
+        let mut request = match call.body {
+            Some(body) => {
+                self.client.post(call.address).header(CONTENT_TYPE, "application/json").body(body)
+            }
+            None => self.client.get(call.address),
+        };
+        for (name, value) in call.headers {
+            request = request.header(name, value);
         }
+        let response = request.send().await.map_err(|error| describe(&error))?;
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|text| text.to_str().ok());
+        Ok(Reply {
+            status: response.status().as_u16(),
+            address: response.remote_addr(),
+            retry_after: retry_after.map(str::to_owned),
+            answer: read_front(response).await,
+        })
     }
+}
+
+/// The front of a body. What the receiver says counts by its status alone, so that a body which is
+/// long, slow or broken costs no more than this. A short one is read to its end, and its connection
+/// used again.
+async fn read_front(mut response: reqwest::Response) -> Vec<u8> {
+    let mut front = Vec::new();
+    let read = async {
+        let mut seen = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            front.extend(chunk.iter().take(ANSWER_MAX - front.len()));
+            seen += chunk.len();
+            if seen > BODY_MAX {
+                break;
+            }
+        }
+    };
+    // Late or not, what was read is kept.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, read).await;
+    front
 }
 
 /// What went wrong, with its innermost cause but without the address, whose query names people.

@@ -18,6 +18,8 @@ pub enum Sealed {
     CardKey,
     /// The gateway's own keys, see [`OwnKeys`].
     RingKey,
+    /// A key of Standard Webhooks.
+    WebhookKey,
     /// A custodian's component of a base key or a transport key.
     Component,
     /// A key under which other keys travel.
@@ -37,6 +39,7 @@ struct Rings {
     vault: KeyRing,
     own: KeyRing,
     components: KeyRing,
+    webhooks: KeyRing,
     transport: KeyRing,
 }
 
@@ -57,6 +60,7 @@ impl Rings {
             vault: masters.derive("card keys"),
             own: masters.derive("ring keys"),
             components: masters.derive("key components"),
+            webhooks: masters.derive("webhook keys"),
             transport: masters.derive("transport keys"),
         }
     }
@@ -68,6 +72,7 @@ impl Rings {
             Sealed::CardKey => &self.vault,
             Sealed::RingKey => &self.own,
             Sealed::Component => &self.components,
+            Sealed::WebhookKey => &self.webhooks,
             Sealed::TransportKey => &self.transport,
         }
     }

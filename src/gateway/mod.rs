@@ -8,6 +8,8 @@ mod advice;
 mod amend;
 mod audit;
 mod authorise;
+mod breaker;
+mod callbacks;
 mod card_vault;
 mod close_day;
 mod deliver;
@@ -27,20 +29,25 @@ mod registrar;
 mod registry;
 mod report;
 mod rotate;
+mod scrub;
 mod software_keys;
 mod step;
 mod submit;
 mod sweep;
 mod velocity;
 mod watch;
+mod webhook_signing;
 
-pub use crate::store::{Balance, Gate, SettlementLine};
+pub use crate::store::{
+    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, SettlementLine,
+};
 pub use advice::{Encrypted, Noted, TillMessage};
 pub use amend::AmendIntent;
 pub use audit::Verdict;
+pub use callbacks::StopReason;
 pub use close_day::{CloseIntent, Closing};
-pub use deliver::{CallbackWording, Delivery};
-pub use egress::{Egress, EgressError, EgressRules};
+pub use deliver::{CallbackWording, Delivery, Worded};
+pub use egress::{Call, Egress, EgressError, EgressRules, Reply};
 pub use enrol::NewKeySet;
 pub use explain::Puzzle;
 pub use guarded_client::GuardedClient;
@@ -68,6 +75,7 @@ use crate::payment::ids::SerialNumber;
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
 use amend::Turnstiles;
+use breaker::Breakers;
 use card_vault::{CardVault, Surroundings};
 use futures_util::future::try_join_all;
 use registry::Registry;
@@ -105,6 +113,7 @@ pub struct Gateway {
     registry: Registry,
     vault: CardVault,
     nonces: NonceBook,
+    breakers: Breakers,
     turnstiles: Turnstiles,
     /// Who may read a page of a report now.
     report_turns: Semaphore,
@@ -166,6 +175,7 @@ impl Gateway {
             parts,
             registry: Registry::new(),
             vault: CardVault::new(),
+            breakers: Breakers::default(),
             nonces: NonceBook::new(),
             turnstiles: Turnstiles::new(),
             report_turns: Semaphore::new(PAGES_AT_ONCE),

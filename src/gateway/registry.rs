@@ -2,6 +2,7 @@
 //! that not every request asks the database for them.
 
 use super::key_store::{KeyStoreError, ReaderKeys};
+use super::webhook_signing::Signing;
 use super::{Failure, Gateway};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId};
 use crate::payment::merchant::Endpoint;
@@ -53,6 +54,8 @@ pub(super) struct Registry {
     key_sets: Memory<i64, Arc<KeySet>>,
     readers: Memory<String, Arc<Reader>>,
     shut_gates: Memory<i64, bool>,
+    pub(super) callback_stops: Memory<i64, bool>,
+    pub(super) signings: Memory<i64, Arc<Signing>>,
 }
 
 impl Registry {
@@ -64,6 +67,8 @@ impl Registry {
             key_sets: Memory::new(),
             readers: Memory::new(),
             shut_gates: Memory::new(),
+            callback_stops: Memory::new(),
+            signings: Memory::new(),
         }
     }
 
@@ -74,6 +79,7 @@ impl Registry {
         self.endpoints.clear();
         self.key_sets.clear();
         self.readers.clear();
+        self.signings.clear();
     }
 }
 
@@ -219,14 +225,14 @@ fn sealed_otherwise(what: &str, error: &dyn std::error::Error) -> Failure {
 }
 
 /// Values with the moment they were read at.
-struct Memory<K, V>(RwLock<HashMap<K, (V, Millis)>>);
+pub(super) struct Memory<K, V>(RwLock<HashMap<K, (V, Millis)>>);
 
 impl<K: Eq + Hash, V: Clone> Memory<K, V> {
     fn new() -> Self {
         Self(RwLock::new(HashMap::new()))
     }
 
-    fn get<Q>(&self, key: &Q, now: Millis) -> Option<V>
+    pub(super) fn get<Q>(&self, key: &Q, now: Millis) -> Option<V>
     where
         K: std::borrow::Borrow<Q>,
         Q: Eq + Hash + ?Sized,
@@ -236,7 +242,7 @@ impl<K: Eq + Hash, V: Clone> Memory<K, V> {
         (now - read_at < FRESH).then(|| value.clone())
     }
 
-    fn put(&self, key: K, value: V, now: Millis) {
+    pub(super) fn put(&self, key: K, value: V, now: Millis) {
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= REMEMBERED_MAX {
             entries.clear();
@@ -244,7 +250,7 @@ impl<K: Eq + Hash, V: Clone> Memory<K, V> {
         entries.insert(key, (value, now));
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

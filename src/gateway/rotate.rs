@@ -4,10 +4,11 @@
 use super::card_vault::key_context;
 use super::key_store::KeyStoreError;
 use super::keys::{Keys, OwnKeys, Sealed, merchant_context, transport_key_context};
+use super::webhook_signing::webhook_context;
 use super::{Failure, Gateway};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
-use crate::payment::ids::{KeySetId, MerchantId, TransportKeyId};
+use crate::payment::ids::{EndpointId, KeySetId, MerchantId, TransportKeyId};
 use crate::store::{RingKey, SecretPlace, StoredSecret};
 use zeroize::Zeroizing;
 
@@ -193,6 +194,10 @@ fn whose(secret: &StoredSecret) -> Option<(Sealed, String)> {
         SecretPlace::CardKeys => (Sealed::CardKey, key_context(number)),
         SecretPlace::RingKeys => (Sealed::RingKey, ring_key_context(&secret.name, number)),
         SecretPlace::Components => (Sealed::Component, component_context(number, &secret.name)),
+        SecretPlace::WebhookKeys => {
+            let of = secret.name.parse().map_or(EndpointId(0), EndpointId);
+            (Sealed::WebhookKey, webhook_context(of, number))
+        }
         SecretPlace::TransportKeys => {
             (Sealed::TransportKey, transport_key_context(TransportKeyId(number)))
         }

@@ -137,6 +137,8 @@ impl Gateway {
         };
         let admitted = self.parts.egress.rules().admit(url);
         admitted.map_err(|error| Refusal::invalid(*parameter, error.to_string()))?;
+        let checked = (self.parts.callback_wording.check)(url);
+        checked.map_err(|why| Refusal::invalid(*parameter, why))?;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod amendments;
 mod audit;
 mod balances;
 mod batch;
+mod callbacks;
 mod card_keys;
 mod ceremonies;
 mod connection;
@@ -46,6 +47,7 @@ mod writer;
 
 pub use amendments::AmendmentAdvance;
 pub use balances::Balance;
+pub use callbacks::{Again, AttemptRecord, CallbackRecord, CallbackStop, WebhookKeyRecord};
 pub use card_keys::StoredCardKey;
 pub use ceremonies::{CeremonyRecord, ComponentRecord, MadeKey, StoredGoal};
 pub use day_closes::Gate;

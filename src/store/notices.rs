@@ -10,36 +10,47 @@ use crate::payment::order::Status;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DueNotice {
     pub notice: Notice,
+    /// The number of the attempt, from 1.
     pub attempts: u32,
+    /// Which attempt it is since somebody had the callback sent again, from 1.
+    pub since_requeued: u32,
 }
 
 impl DueNotice {
     pub(super) fn read(row: &mut Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            notice: Notice {
-                id: NoticeId(row.int()?),
-                order: OrderId(row.int()?),
-                amendment: row.optional_int()?.map(AmendmentId),
-                endpoint: EndpointId(row.int()?),
-                url: row.text()?,
-                status: Status::from_name(&row.text()?).ok_or_else(|| corrupt("status"))?,
-            },
-            attempts: u32::try_from(row.int()?).map_err(|_| corrupt("attempts"))?,
-        })
+        let notice = Notice {
+            id: NoticeId(row.int()?),
+            order: OrderId(row.int()?),
+            amendment: row.optional_int()?.map(AmendmentId),
+            endpoint: EndpointId(row.int()?),
+            url: row.text()?,
+            status: Status::from_name(&row.text()?).ok_or_else(|| corrupt("status"))?,
+        };
+        let attempts = u32::try_from(row.int()?).map_err(|_| corrupt("attempts"))?;
+        let before = u32::try_from(row.int()?).map_err(|_| corrupt("attempts"))?;
+        Ok(Self { notice, attempts, since_requeued: attempts.saturating_sub(before) })
     }
 }
 
+/// What an order owes earlier goes first, and what comes later waits for it.
 pub(super) const CLAIM_NOTICES: &str = "\
     UPDATE notices SET state = 'sending', due_at = $1, attempts = attempts + 1 \
-    WHERE id IN (SELECT id FROM notices WHERE due_at <= $2 ORDER BY due_at LIMIT $3) \
+    WHERE id IN ( \
+        SELECT n.id FROM notices AS n \
+        WHERE n.due_at <= $2 AND NOT EXISTS ( \
+            SELECT 1 FROM notices AS e \
+            WHERE e.order_id = n.order_id AND e.state IN ('waiting', 'sending', 'held') \
+              AND (e.created_at < n.created_at \
+                   OR (e.created_at = n.created_at AND e.id < n.id))) \
+        ORDER BY n.due_at, n.id LIMIT $3) \
       AND due_at <= $2 \
-    RETURNING id, order_id, amendment_id, endpoint_id, url, status, attempts";
+    RETURNING id, order_id, amendment_id, endpoint_id, url, status, attempts, attempts_before";
 
 /// Where a notice stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NoticeState {
     pub id: NoticeId,
-    /// `waiting`, `sending`, `delivered` or `dead`.
+    /// `waiting`, `sending`, `held`, `delivered` or `dead`.
     pub state: String,
     pub attempts: i64,
     pub due_at: Option<i64>,

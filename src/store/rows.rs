@@ -160,9 +160,10 @@ impl NoteRow {
             Attempt::Delivered => ("delivered", None),
             Attempt::RetryAt(due_at) | Attempt::NotMade(due_at) => ("waiting", Some(due_at)),
             Attempt::GivenUp => ("dead", None),
+            Attempt::Held => ("held", None),
         };
         let attempts = i64::from(note.attempts);
-        let made = attempts - i64::from(matches!(note.attempt, Attempt::NotMade(_)));
+        let made = attempts - i64::from(note.attempt.outcome().is_none());
         Self { id: note.id.0, attempts, made, state, due_at }
     }
 }

@@ -16,6 +16,8 @@ pub enum SecretPlace {
     RingKeys,
     Components,
     TransportKeys,
+    /// Of Standard Webhooks; the name is the end point's number.
+    WebhookKeys,
 }
 
 /// One secret, still sealed.
@@ -39,7 +41,7 @@ pub struct RingKey {
 
 impl SecretPlace {
     /// All places.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ControlKeys,
         Self::OldControlKeys,
         Self::BaseKeys,
@@ -47,6 +49,7 @@ impl SecretPlace {
         Self::RingKeys,
         Self::Components,
         Self::TransportKeys,
+        Self::WebhookKeys,
     ];
 
     fn select(self) -> &'static str {
@@ -63,6 +66,9 @@ impl SecretPlace {
                 "SELECT ceremony_id, operator, component_sealed FROM key_components"
             }
             Self::TransportKeys => "SELECT id, '', key_sealed FROM transport_keys",
+            Self::WebhookKeys => {
+                "SELECT number, CAST(endpoint_id AS TEXT), key_sealed FROM webhook_keys"
+            }
         }
     }
 
@@ -92,6 +98,10 @@ impl SecretPlace {
             Self::Components => {
                 "UPDATE key_components SET component_sealed = $4 \
                  WHERE ceremony_id = $1 AND operator = $2 AND component_sealed = $3"
+            }
+            Self::WebhookKeys => {
+                "UPDATE webhook_keys SET key_sealed = $4 \
+                 WHERE number = $1 AND CAST(endpoint_id AS TEXT) = $2 AND key_sealed = $3"
             }
             Self::TransportKeys => {
                 "UPDATE transport_keys SET key_sealed = $4 \

@@ -18,7 +18,7 @@ use crate::payment::Millis;
 use crate::payment::ids::{JobId, MerchantId, NoticeId, OrderId};
 use crate::payment::ksn::Ksn;
 use crate::payment::ledger::Posting;
-use crate::payment::notice::{Attempt, Notice};
+use crate::payment::notice::{Attempt, AttemptFacts, Notice};
 use crate::payment::transition::Change;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -91,12 +91,14 @@ pub struct Advance {
 }
 
 /// What came of one attempt to deliver a callback.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NoticeResult {
     pub id: NoticeId,
     /// Which attempt this was, from 1; an outdated one changes nothing.
     pub attempts: u32,
     pub attempt: Attempt,
+    /// What is kept of it, if it was made.
+    pub facts: Option<AttemptFacts>,
 }
 
 /// The queues in front of the writers.

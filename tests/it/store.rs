@@ -299,7 +299,7 @@ async fn a_callback_is_retried_delivered_or_given_up_and_an_outdated_result_chan
 
         let claim = async |now| shelf.second.claim_notices(9, now, LEASE).await.unwrap();
         let note = async |attempts, attempt| {
-            let result = NoticeResult { id, attempts, attempt };
+            let result = NoticeResult { id, attempts, attempt, facts: None };
             shelf.first.note_attempt(result).await.unwrap();
         };
         assert_eq!(claim(199).await, []);

@@ -1,9 +1,10 @@
 //! The wording of callbacks: a GET whose query names the order, its status and a control
 //! (MAPI 7).
 
+use super::callback_template as template;
 use super::status::enabled;
 use crate::crypto::sign::callback_control;
-use crate::gateway::Seen;
+use crate::gateway::{CallbackWording, Seen, Worded};
 use crate::payment::notice::Notice;
 use url::Url;
 
@@ -11,12 +12,27 @@ use url::Url;
 /// and then nothing at all would arrive. The status answer has it in full.
 const MERCHANT_DATA_MAX: usize = 2048;
 
-/// The whole address of a callback. A query that the merchant's address has stays in front.
+/// How this door words its callbacks.
+pub const WORDING: CallbackWording = CallbackWording { check: template::check, word };
+
+/// A callback in words. Macros (`${status}`) in the merchant's address are replaced, and then
+/// nothing is added; otherwise all parameters follow a query that the address has.
 ///
 /// # Errors
 /// When the merchant's address is not one.
-pub fn word(notice: &Notice, seen: &Seen, control_key: &str) -> Result<Url, String> {
-    let mut url = Url::parse(&notice.url).map_err(|error| error.to_string())?;
+fn word(notice: &Notice, seen: &Seen, control_key: &str) -> Result<Worded, String> {
+    let parameters = parameters(notice, seen, control_key);
+    let address = template::filled(&notice.url, &parameters);
+    let address = Url::parse(&address).map_err(|error| error.to_string())?;
+    let mut whole = address.clone();
+    if !template::has_macros(&notice.url) {
+        whole.query_pairs_mut().extend_pairs(&parameters);
+    }
+    Ok(Worded { address, whole, parameters })
+}
+
+/// Every parameter, in the documented order.
+fn parameters(notice: &Notice, seen: &Seen, control_key: &str) -> Vec<(&'static str, String)> {
     let Seen { order, terms, .. } = seen;
     let id = order.id.to_string();
     let status = notice.status.name();
@@ -31,10 +47,8 @@ pub fn word(notice: &Notice, seen: &Seen, control_key: &str) -> Result<Url, Stri
     let merchant_data = order.request.merchant_data.as_deref();
     let merchant_data = merchant_data.filter(|data| data.len() <= MERCHANT_DATA_MAX);
 
-    let mut query = url.query_pairs_mut();
-    let mut add = |name: &str, value: &str| {
-        query.append_pair(name, value);
-    };
+    let mut parameters = Vec::with_capacity(32);
+    let mut add = |name: &'static str, value: &str| parameters.push((name, value.to_owned()));
     add("status", status);
     add("merchant_order", &order.client_orderid);
     add("client_orderid", &order.client_orderid);
@@ -67,6 +81,5 @@ pub fn word(notice: &Notice, seen: &Seen, control_key: &str) -> Result<Url, Stri
             add(name, value);
         }
     }
-    drop(query);
-    Ok(url)
+    parameters
 }

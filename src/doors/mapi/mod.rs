@@ -18,6 +18,7 @@
 mod advice;
 mod amend;
 pub mod callback;
+mod callback_template;
 mod close_day;
 mod control;
 mod reply;

@@ -61,6 +61,8 @@ impl Gateway {
         if let Some(url) = &endpoint.callback_url {
             let admitted = self.parts.egress.rules().admit(url);
             admitted.map_err(|error| Refusal::invalid("callback_url", error.to_string()))?;
+            let checked = (self.parts.callback_wording.check)(url);
+            checked.map_err(|why| Refusal::invalid("callback_url", why))?;
         }
         let Some(group) = endpoint.group else { return Ok(()) };
         match self.store().group_owner(group).await? {

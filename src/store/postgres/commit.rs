@@ -110,10 +110,23 @@ const INSERT_USAGES: &str = "\
 /// The state that a notice must have is a value, because PostgreSQL would plan a young table's
 /// constant as a walk through all notices.
 const NOTE_ATTEMPTS: &str = "\
-    UPDATE notices SET state = r.state, due_at = r.due_at, attempts = r.made \
-    FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) \
-         AS r(id, attempts, state, due_at, made) \
-    WHERE notices.id = r.id AND notices.attempts = r.attempts AND notices.state = $6";
+    WITH r AS ( \
+        SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], \
+             $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::text[], \
+             $13::text[]) \
+             AS r(id, attempts, state, due_at, made, made_at, took_millis, outcome, address, \
+                  http_status, cause, answer)), \
+    noted AS ( \
+        UPDATE notices SET state = r.state, due_at = r.due_at, attempts = r.made \
+        FROM r \
+        WHERE notices.id = r.id AND notices.attempts = r.attempts AND notices.state = $6 \
+        RETURNING r.id, r.attempts) \
+    INSERT INTO callback_attempts (notice_id, number, made_at, took_millis, outcome, address, \
+           http_status, cause, answer) \
+    SELECT r.id, r.attempts, r.made_at, r.took_millis, r.outcome, r.address, r.http_status, \
+           r.cause, r.answer \
+    FROM r JOIN noted ON noted.id = r.id AND noted.attempts = r.attempts \
+    WHERE r.made_at IS NOT NULL";
 
 /// Writes a batch into the open transaction. `None` when something was not as it was taken to be,
 /// because nobody looked, or because another instance was faster: then nothing may be committed.
@@ -414,7 +427,9 @@ async fn note_attempts(
     connection: &mut PgConnection,
     notes: impl Iterator<Item = &NoticeResult>,
 ) -> Result<(), StoreError> {
-    let notes: Vec<_> = notes.map(NoteRow::of).collect();
+    let told: Vec<_> = notes.collect();
+    let notes: Vec<_> = told.iter().map(|note| NoteRow::of(note)).collect();
+    let facts: Vec<_> = told.iter().map(|note| note.facts.as_ref()).collect();
     if notes.is_empty() {
         return Ok(());
     }
@@ -425,6 +440,13 @@ async fn note_attempts(
         .bind(column(&notes, |note| note.due_at))
         .bind(column(&notes, |note| note.made))
         .bind("sending")
+        .bind(column(&facts, |facts| facts.map(|facts| facts.made_at)))
+        .bind(column(&facts, |facts| facts.map(|facts| facts.took)))
+        .bind(column(&told, |note| note.attempt.outcome()))
+        .bind(column(&facts, |facts| facts.and_then(|facts| facts.address.as_deref())))
+        .bind(column(&facts, |facts| facts.and_then(|facts| facts.http_status).map(i64::from)))
+        .bind(column(&facts, |facts| facts.and_then(|facts| facts.cause.as_deref())))
+        .bind(column(&facts, |facts| facts.and_then(|facts| facts.answer.as_deref())))
         .execute(connection)
         .await?;
     Ok(())

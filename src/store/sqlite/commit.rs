@@ -59,6 +59,11 @@ const NOTE_ATTEMPT: &str = "\
     UPDATE notices SET state = ?3, due_at = ?4, attempts = ?5 \
     WHERE id = ?1 AND attempts = ?2 AND state = 'sending'";
 
+const INSERT_ATTEMPT: &str = "\
+    INSERT INTO callback_attempts (notice_id, number, made_at, took_millis, outcome, address, \
+           http_status, cause, answer) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
 /// Writes a batch into the open transaction.
 pub(super) fn write(
     session: &Session<'_>,
@@ -237,7 +242,24 @@ fn insert_notice(session: &Session<'_>, row: Option<NoticeRow<'_>>) -> Result<()
 
 fn note_attempt(session: &Session<'_>, note: &NoticeResult) -> Result<(), StoreError> {
     let NoteRow { id, attempts, made, state, due_at } = NoteRow::of(note);
-    session.execute(NOTE_ATTEMPT, (id, attempts, state, due_at, made)).map(drop)
+    if session.execute(NOTE_ATTEMPT, (id, attempts, state, due_at, made))? == 0 {
+        return Ok(());
+    }
+    let (Some(facts), Some(outcome)) = (&note.facts, note.attempt.outcome()) else {
+        return Ok(());
+    };
+    let values = (
+        id,
+        attempts,
+        facts.made_at,
+        facts.took,
+        outcome,
+        &facts.address,
+        facts.http_status,
+        &facts.cause,
+        &facts.answer,
+    );
+    session.execute(INSERT_ATTEMPT, values).map(drop)
 }
 
 fn claimed(

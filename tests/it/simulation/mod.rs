@@ -33,6 +33,8 @@ use weather::Fault;
 
 /// How many seeds a run tries if nobody says otherwise.
 const SEEDS: u64 = 200;
+/// A quiet run whose orders all end soon: none is pending at the host, none is a hold for days.
+const QUIET: u64 = 10;
 /// How many of them on a file.
 const SEEDS_ON_FILE: u64 = 10;
 
@@ -97,14 +99,15 @@ fn a_seed_runs_the_same_way_every_time_in_memory_and_on_a_file() {
 
 #[test]
 fn a_crash_at_any_await_of_a_quiet_run_breaks_no_promise() {
-    let awaits = until_over(|turns| single_fault::crash_after(u32::try_from(turns).unwrap(), 1));
+    let awaits =
+        until_over(|turns| single_fault::crash_after(u32::try_from(turns).unwrap(), QUIET));
     assert!(awaits > 50, "only {awaits} places to crash at");
 }
 
 #[test]
 fn an_error_at_any_statement_of_a_quiet_run_breaks_no_promise() {
     for fault in [Fault::StatementBusy, Fault::StatementBroken, Fault::CommitUnanswered] {
-        let statements = until_over(|number| single_fault::fail_statement(number, fault, 1));
+        let statements = until_over(|number| single_fault::fail_statement(number, fault, QUIET));
         assert!(statements > 20, "only {statements} statements to fail");
     }
 }

@@ -7,11 +7,10 @@ use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tillgate::gateway::{Egress, EgressRules};
+use tillgate::gateway::{Call, Egress, EgressRules, Reply};
 use tillgate::payment::Millis;
 use tillgate::payment::ids::OrderId;
 use tokio::time::{Instant, sleep_until};
-use url::Url;
 
 /// Where its callbacks go.
 pub const ADDRESS: &str = "https://shop.example.com/callback";
@@ -70,7 +69,10 @@ impl Egress for Receiver {
         EgressRules { allow_private: false }
     }
 
-    async fn get(&self, url: Url) -> Result<(), String> {
+    async fn send(&self, call: Call) -> Result<Reply, String> {
+        let url = call.address;
+        let answered =
+            |status| Ok(Reply { status, address: None, retry_after: None, answer: Vec::new() });
         if self.weather.strikes(Fault::ReceiverRefuses) {
             return Err("cannot connect".to_owned());
         }
@@ -83,13 +85,13 @@ impl Egress for Receiver {
             return Err("no answer in time".to_owned());
         }
         if self.weather.strikes(Fault::ReceiverForgets) {
-            return Err("the receiver answered 503".to_owned());
+            return answered(503);
         }
         if self.weather.strikes(Fault::ReceiverAskedTwice) {
             self.note(order, &status);
         }
         self.wait(1, 100).await;
         self.received.lock().unwrap().confirmed.insert(order);
-        Ok(())
+        answered(200)
     }
 }

@@ -239,7 +239,7 @@ impl World {
             clock: self.time.clock.clone(),
             entropy: self.entropy.clone(),
             egress,
-            callback_wording: mapi::callback::word,
+            callback_wording: mapi::callback::WORDING,
             acquirer_timeout: TIMEOUT,
             test_cards_only: true,
         };

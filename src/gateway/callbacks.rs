@@ -1,0 +1,114 @@
+//! Steering callbacks: an end point's can be stopped without losing any, started again, and sent
+//! once more, in their order.
+
+use super::deliver::alert;
+use super::{Failure, Gateway, RegistryError};
+use crate::payment::ids::{EndpointId, NoticeId};
+use crate::store::{Again, AttemptRecord, CallbackRecord, CallbackStop};
+
+/// Why an end point's callbacks wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StopReason {
+    /// Somebody wants it.
+    Operator,
+    /// Their receiver has answered 410 to a Standard Webhook.
+    Gone,
+}
+
+impl StopReason {
+    /// The stored and shown spelling.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl Gateway {
+    /// Whether an end point's callbacks wait; may be a second late.
+    pub(super) async fn are_callbacks_stopped(&self, of: EndpointId) -> Result<bool, Failure> {
+        let now = self.clock().now();
+        if let Some(known) = self.registry.callback_stops.get(&of.0, now) {
+            return Ok(known);
+        }
+        let stopped = self.store().callback_stop(of).await?.is_some();
+        self.registry.callback_stops.put(of.0, stopped, now);
+        Ok(stopped)
+    }
+
+    /// Lets an end point's callbacks wait: none is lost, and what comes meanwhile waits with them.
+    /// Attempts that are under way are made to their end.
+    ///
+    /// # Errors
+    /// When the database cannot be written; safe to repeat.
+    pub async fn stop_callbacks(&self, of: EndpointId, reason: StopReason) -> Result<(), Failure> {
+        self.store().stop_callbacks(of, reason.name(), self.clock().now()).await?;
+        self.registry.callback_stops.clear();
+        alert(of, "stopped", "the end point's callbacks wait until somebody starts them again");
+        Ok(())
+    }
+
+    /// Lets an end point's callbacks go, at once and in their order. Answers how many had waited.
+    ///
+    /// # Errors
+    /// When the database cannot be written; safe to repeat.
+    pub async fn start_callbacks(&self, of: EndpointId) -> Result<u64, Failure> {
+        let waited = self.store().start_callbacks(of, self.clock().now()).await?;
+        self.registry.callback_stops.clear();
+        self.breakers.reset(of);
+        self.callbacks.left_in_database();
+        Ok(waited)
+    }
+
+    /// Why an end point's callbacks wait, and since when, if they do.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn callback_stop(&self, of: EndpointId) -> Result<Option<CallbackStop>, Failure> {
+        Ok(self.store().callback_stop(of).await?)
+    }
+
+    /// Has callbacks sent again, whatever came of them, with their schedule begun anew. Answers how
+    /// many. What is stopped goes when it is started.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn send_again(&self, which: Again) -> Result<u64, Failure> {
+        let count = self.store().send_again(which, self.clock().now()).await?;
+        if let Again::Dead(of) | Again::Range(of, ..) = which {
+            self.breakers.reset(of);
+        }
+        self.callbacks.left_in_database();
+        Ok(count)
+    }
+
+    /// A callback, with what came of each attempt.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub async fn callback(
+        &self,
+        id: NoticeId,
+    ) -> Result<(CallbackRecord, Vec<AttemptRecord>), RegistryError> {
+        let found = self.store().callback(id).await?;
+        let missing = || RegistryError::Missing(format!("no callback has the id {id}"));
+        Ok((found.ok_or_else(missing)?, self.store().attempts_of(id).await?))
+    }
+
+    /// So many callbacks of an end point with higher numbers than `after`, in order; of one state,
+    /// or of any if that is empty.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn callbacks_after(
+        &self,
+        of: EndpointId,
+        state: &str,
+        after: NoticeId,
+        most: u32,
+    ) -> Result<Vec<CallbackRecord>, Failure> {
+        Ok(self.store().callbacks_after(of, state, after, most).await?)
+    }
+}

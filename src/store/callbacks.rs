@@ -1,0 +1,327 @@
+//! Callbacks as operators see and steer them: what is owed to whom, what came of each attempt, and
+//! whose callbacks wait.
+
+use super::sql::{Row, Statement, sql};
+use super::{Store, StoreError, corrupt};
+use crate::payment::Millis;
+use crate::payment::ids::{AmendmentId, EndpointId, NoticeId, OrderId};
+use crate::payment::notice::{AttemptFacts, Webhooks};
+
+/// So many rows are changed in one transaction, so that sales in between need not wait.
+const AT_ONCE: u64 = 2000;
+
+/// A callback and where it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallbackRecord {
+    pub id: NoticeId,
+    pub order: OrderId,
+    pub amendment: Option<AmendmentId>,
+    pub endpoint: EndpointId,
+    pub url: String,
+    /// The status that it tells.
+    pub status: String,
+    /// `waiting`, `sending`, `held`, `delivered` or `dead`.
+    pub state: String,
+    pub attempts: i64,
+    pub due_at: Option<Millis>,
+    pub created_at: Millis,
+}
+
+/// An attempt that was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AttemptRecord {
+    pub number: i64,
+    /// `delivered`, `retried` or `given_up`.
+    pub outcome: String,
+    pub facts: AttemptFacts,
+}
+
+/// Why an end point's callbacks wait, and since when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallbackStop {
+    pub reason: String,
+    pub stopped_at: Millis,
+}
+
+/// A key of Standard Webhooks as stored.
+#[derive(Clone)]
+pub struct WebhookKeyRecord {
+    pub endpoint: EndpointId,
+    pub number: i64,
+    pub key_sealed: Vec<u8>,
+    pub created_at: Millis,
+    /// Until when it signs, if another one has come.
+    pub expires_at: Option<Millis>,
+}
+
+/// Which callbacks are to be sent again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Again {
+    One(NoticeId),
+    /// All that were given up.
+    Dead(EndpointId),
+    /// All that ended, of a time from this moment on until before that one.
+    Range(EndpointId, Millis, Millis),
+}
+
+macro_rules! select_callback {
+    ($tail:literal) => {
+        concat!(
+            "SELECT id, order_id, amendment_id, endpoint_id, url, status, state, attempts, due_at, \
+                    created_at FROM notices ",
+            $tail
+        )
+    };
+}
+
+const CALLBACK: &str = select_callback!("WHERE id = $1");
+const CALLBACKS: &str = select_callback!(
+    "WHERE endpoint_id = $1 AND id > $2 AND ($3 = '' OR state = $3) ORDER BY id LIMIT $4"
+);
+const ATTEMPTS: &str = "\
+    SELECT number, outcome, made_at, took_millis, address, http_status, cause, answer \
+    FROM callback_attempts WHERE notice_id = $1 ORDER BY number";
+const STOP: &str = "SELECT reason, stopped_at FROM callback_stops WHERE endpoint_id = $1";
+const ADD_STOP: &str = "\
+    INSERT INTO callback_stops (endpoint_id, reason, stopped_at) VALUES ($1, $2, $3) \
+    ON CONFLICT (endpoint_id) DO NOTHING";
+const REMOVE_STOP: &str = "DELETE FROM callback_stops WHERE endpoint_id = $1";
+const HOLD: &str = "\
+    UPDATE notices SET state = 'held', due_at = NULL \
+    WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 AND state = 'waiting' \
+                 ORDER BY id LIMIT $2)";
+const LET_GO: &str = "\
+    UPDATE notices SET state = 'waiting', due_at = $3 \
+    WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 AND state = 'held' \
+                 ORDER BY id LIMIT $2)";
+/// What is under way is not disturbed, and what waits anyway only comes sooner.
+const SEND_AGAIN: &str = "\
+    UPDATE notices SET state = 'waiting', due_at = $2, attempts_before = attempts \
+    WHERE id = $1 AND state <> 'sending'";
+const SEND_DEAD_AGAIN: &str = "\
+    UPDATE notices SET state = 'waiting', due_at = $3, attempts_before = attempts \
+    WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 AND state = 'dead' \
+                 ORDER BY id LIMIT $2)";
+const SEND_RANGE_AGAIN: &str = "\
+    UPDATE notices SET state = 'waiting', due_at = $3, attempts_before = attempts \
+    WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 \
+                 AND state IN ('delivered', 'dead') AND created_at >= $4 AND created_at < $5 \
+                 ORDER BY id LIMIT $2)";
+const WEBHOOKS: &str = "SELECT webhooks FROM endpoints WHERE id = $1";
+const SET_WEBHOOKS: &str = "UPDATE endpoints SET webhooks = $2 WHERE id = $1";
+const WEBHOOK_KEYS: &str = "\
+    SELECT endpoint_id, number, key_sealed, created_at, expires_at FROM webhook_keys \
+    WHERE endpoint_id = $1 ORDER BY number DESC";
+const EXPIRE_KEYS: &str = "\
+    UPDATE webhook_keys SET expires_at = $2 \
+    WHERE endpoint_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
+const ADD_KEY: &str = "\
+    INSERT INTO webhook_keys (endpoint_id, number, key_sealed, created_at) \
+    VALUES ($1, $2, $3, $4)";
+const PURGE_ATTEMPTS: &str = "\
+    DELETE FROM callback_attempts WHERE notice_id IN ( \
+        SELECT id FROM notices WHERE created_at < $1 AND state IN ('delivered', 'dead') \
+        ORDER BY id LIMIT $2)";
+const PURGE: &str = "\
+    DELETE FROM notices WHERE id IN ( \
+        SELECT id FROM notices WHERE created_at < $1 AND state IN ('delivered', 'dead') \
+        ORDER BY id LIMIT $2)";
+
+impl Store {
+    /// The callback with this number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn callback(&self, id: NoticeId) -> Result<Option<CallbackRecord>, StoreError> {
+        self.row(sql(CALLBACK).bind(id.0)).await?.map(callback_from).transpose()
+    }
+
+    /// So many callbacks of an end point with higher numbers than `after`, in order; of one state,
+    /// or of any if that is empty.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn callbacks_after(
+        &self,
+        endpoint: EndpointId,
+        state: &str,
+        after: NoticeId,
+        most: u32,
+    ) -> Result<Vec<CallbackRecord>, StoreError> {
+        let query = sql(CALLBACKS).bind(endpoint.0).bind(after.0).bind(state).bind(i64::from(most));
+        self.rows(query).await?.into_iter().map(callback_from).collect()
+    }
+
+    /// What came of each attempt to deliver a callback, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn attempts_of(&self, id: NoticeId) -> Result<Vec<AttemptRecord>, StoreError> {
+        self.rows(sql(ATTEMPTS).bind(id.0)).await?.into_iter().map(attempt_from).collect()
+    }
+
+    /// Why an end point's callbacks wait, if they do.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn callback_stop(&self, of: EndpointId) -> Result<Option<CallbackStop>, StoreError> {
+        let read = |mut row: Row| Ok(CallbackStop { reason: row.text()?, stopped_at: row.int()? });
+        self.row(sql(STOP).bind(of.0)).await?.map(read).transpose()
+    }
+
+    /// Lets an end point's callbacks wait. Safe to repeat.
+    ///
+    /// # Errors
+    /// When the database cannot be written; what waits by then goes on waiting.
+    pub async fn stop_callbacks(
+        &self,
+        of: EndpointId,
+        reason: &str,
+        now: Millis,
+    ) -> Result<u64, StoreError> {
+        self.change(vec![sql(ADD_STOP).bind(of.0).bind(reason).bind(now)]).await?;
+        self.in_pieces(|most| sql(HOLD).bind(of.0).bind(most)).await
+    }
+
+    /// Lets an end point's callbacks go. Answers how many had waited. Safe to repeat.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn start_callbacks(&self, of: EndpointId, now: Millis) -> Result<u64, StoreError> {
+        self.change(vec![sql(REMOVE_STOP).bind(of.0)]).await?;
+        self.in_pieces(|most| sql(LET_GO).bind(of.0).bind(most).bind(now)).await
+    }
+
+    /// Has callbacks sent again, in their order, with their schedule begun anew. Answers how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn send_again(&self, which: Again, now: Millis) -> Result<u64, StoreError> {
+        match which {
+            Again::One(id) => {
+                Ok(self.change(vec![sql(SEND_AGAIN).bind(id.0).bind(now)]).await?.changed)
+            }
+            Again::Dead(of) => {
+                self.in_pieces(|most| sql(SEND_DEAD_AGAIN).bind(of.0).bind(most).bind(now)).await
+            }
+            Again::Range(of, from, until) => {
+                let piece = |most| {
+                    let again = sql(SEND_RANGE_AGAIN).bind(of.0).bind(most).bind(now);
+                    again.bind(from).bind(until)
+                };
+                self.in_pieces(piece).await
+            }
+        }
+    }
+
+    /// Whether and how an end point's callbacks are signed; `None` if there is no such end point.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn webhooks(&self, of: EndpointId) -> Result<Option<Webhooks>, StoreError> {
+        let Some(mut row) = self.row(sql(WEBHOOKS).bind(of.0)).await? else {
+            return Ok(None);
+        };
+        Webhooks::from_name(&row.text()?).map(Some).ok_or_else(|| corrupt("end point"))
+    }
+
+    /// Changes how an end point's callbacks are signed.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn set_webhooks(&self, of: EndpointId, to: Webhooks) -> Result<(), StoreError> {
+        self.change(vec![sql(SET_WEBHOOKS).bind(of.0).bind(to.name())]).await.map(drop)
+    }
+
+    /// An end point's keys of Standard Webhooks, the present one first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn webhook_keys(&self, of: EndpointId) -> Result<Vec<WebhookKeyRecord>, StoreError> {
+        self.rows(sql(WEBHOOK_KEYS).bind(of.0)).await?.into_iter().map(key_from).collect()
+    }
+
+    /// Adds a key; those before it sign until then.
+    ///
+    /// # Errors
+    /// `Taken` when another one has just come; when the database cannot be written.
+    pub async fn add_webhook_key(
+        &self,
+        key: &WebhookKeyRecord,
+        until: Millis,
+    ) -> Result<(), StoreError> {
+        let expire = sql(EXPIRE_KEYS).bind(key.endpoint.0).bind(until);
+        let add = sql(ADD_KEY)
+            .bind(key.endpoint.0)
+            .bind(key.number)
+            .bind(&*key.key_sealed)
+            .bind(key.created_at);
+        self.change(vec![expire, add]).await.map(drop)
+    }
+
+    /// Forgets callbacks that ended and are older than this, with their attempts. Answers how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn purge_callbacks(&self, before: Millis) -> Result<u64, StoreError> {
+        let most = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
+        let mut gone = 0;
+        loop {
+            let attempts = sql(PURGE_ATTEMPTS).bind(before).bind(most);
+            self.change(vec![attempts]).await?;
+            let changed = self.change(vec![sql(PURGE).bind(before).bind(most)]).await?.changed;
+            gone += changed;
+            if changed < AT_ONCE {
+                return Ok(gone);
+            }
+        }
+    }
+
+    /// Runs a change of at most so many rows until there are no more.
+    async fn in_pieces(&self, piece: impl Fn(i64) -> Statement) -> Result<u64, StoreError> {
+        let most = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
+        let mut all = 0;
+        loop {
+            let changed = self.change(vec![piece(most)]).await?.changed;
+            all += changed;
+            if changed < AT_ONCE {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn callback_from(mut row: Row) -> Result<CallbackRecord, StoreError> {
+    Ok(CallbackRecord {
+        id: NoticeId(row.int()?),
+        order: OrderId(row.int()?),
+        amendment: row.optional_int()?.map(AmendmentId),
+        endpoint: EndpointId(row.int()?),
+        url: row.text()?,
+        status: row.text()?,
+        state: row.text()?,
+        attempts: row.int()?,
+        due_at: row.optional_int()?,
+        created_at: row.int()?,
+    })
+}
+
+fn attempt_from(mut row: Row) -> Result<AttemptRecord, StoreError> {
+    let (number, outcome) = (row.int()?, row.text()?);
+    let (made_at, took, address) = (row.int()?, row.int()?, row.optional_text()?);
+    let http_status = row.optional_int()?.map(u16::try_from).transpose();
+    let http_status = http_status.map_err(|_| corrupt("attempt"))?;
+    let (cause, answer) = (row.optional_text()?, row.optional_text()?);
+    let facts = AttemptFacts { made_at, took, address, http_status, cause, answer };
+    Ok(AttemptRecord { number, outcome, facts })
+}
+
+fn key_from(mut row: Row) -> Result<WebhookKeyRecord, StoreError> {
+    Ok(WebhookKeyRecord {
+        endpoint: EndpointId(row.int()?),
+        number: row.int()?,
+        key_sealed: row.bytes()?,
+        created_at: row.int()?,
+        expires_at: row.optional_int()?,
+    })
+}
