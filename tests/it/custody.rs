@@ -1,0 +1,93 @@
+//! Keys in people's hands: who moves them, what the audit log says of it, and custodians who come
+//! at the same instant, too late, or for the same key set.
+
+use crate::key_blocks::{
+    AES_BASE, AES_TRANSPORT, TDES_BASE, TDES_BLOCK, check_value, export_under, import,
+    import_under, register, transport_key,
+};
+use crate::registry::{call, done, done_by, look, operator, text};
+use crate::world::scenario;
+use serde_json::{Value, json};
+use tillgate::crypto::block_key::Algorithm;
+use tillgate::payment::operator::Role;
+
+#[tokio::test]
+async fn custodians_who_give_at_the_same_instant_make_one_key() {
+    scenario(async |world| {
+        let anna = operator(world, "anna", "custodian").await;
+        let ben = operator(world, "ben", "custodian").await;
+        for count in 1..=10 {
+            let body = json!({ "transport_algorithm": "aes128", "components": 2 });
+            let begun = done(world, "POST /admin/v1/key-ceremonies", body).await;
+            let give = format!("POST /admin/v1/key-ceremonies/{}/components", begun["id"]);
+            let part = |digits: &str| {
+                let value = check_value(Algorithm::Aes128, digits);
+                json!({ "component": digits, "check_value": value })
+            };
+            let (one, other) = tokio::join!(
+                call(world, &anna, &give, part(TDES_BASE)),
+                call(world, &ben, &give, part(AES_BASE))
+            );
+            assert_eq!((one.0, other.0), (200, 200), "{one:?} {other:?}");
+            assert_eq!(world.database.count("transport_keys").await, count);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_custodians_move_keys_and_neither_an_admin_nor_root() {
+    scenario(async |world| {
+        let list = "GET /admin/v1/transport-keys";
+        let mut tokens = vec![("root", "sandbox".to_owned())];
+        for role in Role::ALL {
+            let name = format!("the-{}", role.name());
+            tokens.push((role.name(), operator(world, &name, role.name()).await));
+        }
+        for (role, token) in &tokens {
+            assert_eq!(call(world, token, list, Value::Null).await.0, 200);
+            for (request, answer) in [
+                ("POST /admin/v1/key-ceremonies/1/components", 400),
+                ("POST /admin/v1/key-sets/import/1", 400),
+                ("POST /admin/v1/key-sets/2/export/1", 404),
+                ("POST /admin/v1/readers/10000462/inject/1", 404),
+            ] {
+                let (status, told) = call(world, token, request, json!({})).await;
+                let expected = if *role == "custodian" { answer } else { 403 };
+                assert_eq!(status, expected, "{role} {request}: {told}");
+                let why = text(&told["error"]);
+                assert!(status != 403 || why.ends_with("somebody of the role custodian"), "{why}");
+            }
+        }
+        for request in [list, "POST /admin/v1/key-sets/import/1"] {
+            assert_eq!(call(world, "", request, Value::Null).await.0, 401);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_log_says_under_which_transport_key_a_key_came_and_left() {
+    scenario(async |world| {
+        let transport = transport_key(world, Algorithm::Aes256, AES_TRANSPORT).await;
+        let clara = operator(world, "clara", "custodian").await;
+        let block = done(world, "POST /admin/v1/key-sets", generated("FFAA01")).await;
+        let export = export_under(&block, &transport);
+        let out = done_by(world, &clara, &export, Value::Null).await;
+        let body = import("FFAA02", "tdes-dukpt", text(&out["key_block"]));
+        let set = done_by(world, &clara, &import_under(&transport), body).await;
+        register(world, "20000099", &set, 99).await;
+        let inject = format!("POST /admin/v1/readers/20000099/inject/{}", transport["id"]);
+        done_by(world, &clara, &inject, Value::Null).await;
+        let rows = look(world, "/admin/v1/audit?limit=1000").await;
+        let of_clara = |row: &&Value| row["operator"] == "clara" && row["status"] != 0;
+        let rows = rows.as_array().unwrap().iter().filter(of_clara);
+        let told: Vec<_> = rows.map(|row| format!("POST {}", text(&row["subject"]))).collect();
+        assert_eq!(told, [export, import_under(&transport), inject]);
+    })
+    .await;
+}
+
+fn generated(prefix: &str) -> Value {
+    json!({ "prefix": prefix, "cipher": "tdes-dukpt", "generate": true })
+}
