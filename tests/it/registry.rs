@@ -62,8 +62,7 @@ async fn refused(world: &World, request: &str, body: Value) -> u16 {
 
 pub async fn operator(world: &World, name: &str, role: &str) -> String {
     let body = json!({ "name": name, "role": role });
-    let told = done(world, "POST /admin/v1/operators", body).await;
-    told["token"].as_str().unwrap().to_owned()
+    text(&done(world, "POST /admin/v1/operators", body).await["token"]).to_owned()
 }
 
 pub fn text(value: &Value) -> &str {
@@ -455,8 +454,7 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
         assert_eq!((&told["descriptor"], &told["currency"]), (&json!("NEW"), &json!("RUB")));
         assert_eq!(look(world, "/admin/v1/endpoints/1111").await, told);
         let set = |prefix: &str, cipher: &str| {
-            json!({ "prefix": prefix, "cipher": cipher,
-                                                       "generate": true })
+            json!({ "prefix": prefix, "cipher": cipher, "generate": true })
         };
         for (body, status) in [
             (set("FFFF01", "aes-gcm"), 409),
