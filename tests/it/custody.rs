@@ -2,13 +2,18 @@
 //! at the same instant, too late, or for the same key set.
 
 use crate::key_blocks::{
-    AES_BASE, AES_TRANSPORT, TDES_BASE, TDES_BLOCK, check_value, export_under, import,
-    import_under, register, transport_key,
+    AES_BASE, AES_TRANSPORT, TDES_BASE, check_value, export_under, import, import_under, key,
+    register, sells, sentence, transport_key,
 };
-use crate::registry::{call, done, done_by, look, operator, text};
-use crate::world::scenario;
+use crate::registry::{TDES, call, change, done, done_by, look, operator, stripe, text};
+use crate::world::{form_with, scenario, with};
 use serde_json::{Value, json};
 use tillgate::crypto::block_key::Algorithm;
+use tillgate::crypto::dukpt_block::wrap_base_key;
+use tillgate::crypto::key_block::PAD_MAX;
+use tillgate::crypto::reader_keys::BaseKey;
+use tillgate::payment::SECOND;
+use tillgate::payment::key_set::Exportability;
 use tillgate::payment::operator::Role;
 
 #[tokio::test]
@@ -84,6 +89,41 @@ async fn the_audit_log_says_under_which_transport_key_a_key_came_and_left() {
         let rows = rows.as_array().unwrap().iter().filter(of_clara);
         let told: Vec<_> = rows.map(|row| format!("POST {}", text(&row["subject"]))).collect();
         assert_eq!(told, [export, import_under(&transport), inject]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_writes_into_the_database_that_a_key_may_leave_makes_it_open_nothing() {
+    scenario(async |world| {
+        let transport = transport_key(world, Algorithm::Aes256, AES_TRANSPORT).await;
+        let clara = operator(world, "clara", "custodian").await;
+        let base = BaseKey::from_slice(TDES, &hex::decode(TDES_BASE).unwrap()).unwrap();
+        let kbpk = key(Algorithm::Aes256, AES_TRANSPORT);
+        let block = wrap_base_key(&kbpk, &base, Exportability::No, [7; PAD_MAX]).unwrap();
+        let body = import("FFAA01", "tdes-dukpt", &block);
+        let set = done_by(world, &clara, &import_under(&transport), body).await;
+        register(world, "20000099", &set, 99).await;
+        let inject = "POST /admin/v1/readers/20000099/inject";
+        let injected = done(world, inject, Value::Null).await;
+        let export = export_under(&set, &transport);
+        assert_eq!(sentence(world, &clara, &export, Value::Null).await.0, 409, "it says N");
+        for letter in ["E", "S"] {
+            let say = format!("UPDATE key_sets SET exportability = '{letter}' WHERE id = ");
+            change(world, &(say + &set["id"].to_string())).await;
+            // Key sets are remembered for a second.
+            world.clock.advance(2 * SECOND);
+            let (status, told) = call(world, &clara, &export, Value::Null).await;
+            assert!(status == 500 && told.get("key_block").is_none(), "{status} {told}");
+            let form = form_with("N-1", "10.42", &stripe(&injected, 1, "10.42"));
+            let answer = world.sale(&with(&form, "encrypted-type", Some("spire"))).await;
+            assert!(answer.status >= 500, "{answer:?}");
+            assert_eq!(world.database.count("orders").await, 0);
+        }
+        let back = "UPDATE key_sets SET exportability = 'N' WHERE id = ".to_owned();
+        change(world, &(back + &set["id"].to_string())).await;
+        world.clock.advance(2 * SECOND);
+        sells(world, "N-1", &injected).await;
     })
     .await;
 }

@@ -24,7 +24,7 @@ pub const TDES_BASE: &str = "0123456789ABCDEFFEDCBA9876543210";
 pub const AES_BASE: &str = "FEDCBA9876543210F1F1F1F1F1F1F1F1";
 /// psec's blocks of these base keys under these transport keys. The AES one says N: it goes no
 /// further.
-pub const TDES_BLOCK: &str = "B0096B0TX00E0000D5EE0676491AE016552786A29D3BC003D85BD54A0059CF5F02B563BD\
+const TDES_BLOCK: &str = "B0096B0TX00E0000D5EE0676491AE016552786A29D3BC003D85BD54A0059CF5F02B563BD\
     6140A0723163F3DB82798F7D";
 const AES_BLOCK: &str = "D0144B0AX00N000084B447C2307D6EB2B4AA8C643D63561CE403FA9C921566AA9CDD52F3\
     1AFE51FCC4F9B2763FF7564C1CFD8F3A1B9BC20DFCEDE0CFA137F4F9E00A083E1EB9A6E4";
@@ -323,7 +323,7 @@ async fn no_key_leaves_under_a_weaker_one_nor_against_its_word() {
             (0, &tdes, "a key of aes128 is not wrapped under a transport key of tdes"),
             (1, &short, "a key of aes256 is not wrapped under a transport key of aes128"),
             (2, &aes, "only DUKPT keys travel"),
-            (3, &aes, "says N: it may not be exported"),
+            (3, &aes, "may not be exported: the key block that brought it says N"),
         ] {
             let export = export_under(&sets[set], transport);
             let (status, why) = sentence(world, &clara, &export, Value::Null).await;

@@ -219,7 +219,7 @@ async fn an_operator_who_is_shut_out_stays_out() {
     .await;
 }
 
-async fn change(world: &World, statement: &str) {
+pub async fn change(world: &World, statement: &str) {
     let pool = world.database.look().await;
     pool.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
     pool.close().await;

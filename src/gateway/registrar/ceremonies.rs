@@ -11,6 +11,7 @@ use crate::gateway::keys::Sealed;
 use crate::gateway::rotate::component_context;
 use crate::gateway::{Failure, Gateway};
 use crate::payment::ids::{KeySetId, TransportKeyId};
+use crate::payment::key_set::Exportability;
 use crate::store::{CeremonyRecord, ComponentRecord, MadeKey, Numbered, StoredGoal};
 use zeroize::Zeroizing;
 
@@ -145,7 +146,10 @@ impl Gateway {
             }
         };
         let made = match Goal::read(&ceremony.goal)? {
-            Goal::KeySet(facts) => MadeKey::KeySet(self.kept_key_set(None, &facts, &key).await?),
+            Goal::KeySet(facts) => {
+                let set = self.kept_key_set(None, &facts, &key, Exportability::Trusted).await?;
+                MadeKey::KeySet(set)
+            }
             Goal::TransportKey(_) => {
                 let custodians = given.iter().map(|one| one.operator.clone()).collect();
                 let sealed = self.sealed_transport_key(ceremony.id, custodians, &key).await?;
