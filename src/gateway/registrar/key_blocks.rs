@@ -40,6 +40,7 @@ impl Gateway {
         transport_key: TransportKeyId,
         key_block: &str,
     ) -> Result<Known, RegistryError> {
+        let _turn = self.registry_turn.lock().await;
         self.check_facts(facts).await?;
         let transport = self.transport_key(transport_key).await?;
         let opened = open_base_key(&transport, key_block, facts.cipher);

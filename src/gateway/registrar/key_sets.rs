@@ -38,6 +38,7 @@ impl Gateway {
         id: Option<i64>,
         facts: &KeySetFacts,
     ) -> Result<Known, RegistryError> {
+        let _turn = self.registry_turn.lock().await;
         self.check_facts(facts).await?;
         let id = KeySetId(self.number(id, Numbered::KeySets).await?);
         let KeySetFacts { prefix, cipher, pin_formats } = facts.clone();

@@ -72,6 +72,7 @@ impl Gateway {
             let why = "must be 1 to 32 printable ASCII characters without spaces";
             return Err(RegistryError::invalid("serial", why));
         }
+        let _turn = self.registry_turn.lock().await;
         if self.store().reader(&new.serial).await?.is_some() {
             return Err(RegistryError::conflict("a reader has this serial"));
         }
