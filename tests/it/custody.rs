@@ -15,6 +15,7 @@ use tillgate::crypto::reader_keys::BaseKey;
 use tillgate::payment::SECOND;
 use tillgate::payment::key_set::Exportability;
 use tillgate::payment::operator::Role;
+use tillgate::store::ComponentRecord;
 
 #[tokio::test]
 async fn custodians_who_give_at_the_same_instant_make_one_key() {
@@ -35,6 +36,7 @@ async fn custodians_who_give_at_the_same_instant_make_one_key() {
             );
             assert_eq!((one.0, other.0), (200, 200), "{one:?} {other:?}");
             assert_eq!(world.database.count("transport_keys").await, count);
+            assert_eq!(world.database.count("key_components").await, 0);
         }
     })
     .await;
@@ -126,6 +128,66 @@ async fn who_writes_into_the_database_that_a_key_may_leave_makes_it_open_nothing
         sells(world, "N-1", &injected).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_component_that_comes_after_the_key_is_not_kept() {
+    scenario(async |world| {
+        transport_key(world, Algorithm::Aes256, AES_TRANSPORT).await;
+        let set = done(world, "POST /admin/v1/key-ceremonies", of_prefix("FFAA01")).await;
+        let record = ComponentRecord {
+            operator: "dora".to_owned(),
+            check_value: "000000".to_owned(),
+            sealed: vec![1],
+        };
+        let (store, now) = (world.app().store(), world.clock.now());
+        assert!(!store.add_component(1, &record, now).await.unwrap(), "it has its key");
+        assert!(!store.add_component(4711, &record, now).await.unwrap(), "there is none");
+        assert_eq!(world.database.count("key_components").await, 0);
+        let under_way = set["id"].as_i64().unwrap();
+        assert!(store.add_component(under_way, &record, now).await.unwrap());
+        assert!(!store.add_component(under_way, &record, now).await.unwrap(), "one each");
+        assert_eq!(world.database.count("key_components").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_ceremonies_for_one_prefix_the_second_puts_its_components_away() {
+    scenario(async |world| {
+        let anna = operator(world, "anna", "custodian").await;
+        let ben = operator(world, "ben", "custodian").await;
+        let before = world.database.count("key_sets").await;
+        let mut gives = Vec::new();
+        for prefix in ["FFAA01", "FFAA0102"] {
+            let begun = done(world, "POST /admin/v1/key-ceremonies", of_prefix(prefix)).await;
+            gives.push(format!("POST /admin/v1/key-ceremonies/{}/components", begun["id"]));
+        }
+        let part = |digits: &str| {
+            let value = check_value(Algorithm::Tdes, digits);
+            json!({ "component": digits, "check_value": value })
+        };
+        for give in &gives {
+            done_by(world, &anna, give, part(TDES_BASE)).await;
+        }
+        let first = done_by(world, &ben, &gives[0], part(AES_BASE)).await;
+        let (status, why) = sentence(world, &ben, &gives[1], part(AES_BASE)).await;
+        assert_eq!(status, 409, "{why}");
+        for word in [
+            &format!("key set {} begin like this", first["key_set"]["id"]),
+            "all components were put away",
+            "for another prefix",
+        ] {
+            assert!(why.contains(word), "{why}");
+        }
+        assert_eq!(world.database.count("key_components").await, 0);
+        assert_eq!(world.database.count("key_sets").await, before + 1);
+    })
+    .await;
+}
+
+fn of_prefix(prefix: &str) -> Value {
+    json!({ "prefix": prefix, "cipher": "tdes-dukpt", "components": 2 })
 }
 
 fn generated(prefix: &str) -> Value {
