@@ -194,8 +194,8 @@ impl Store {
         Ok(self.change(vec![statement]).await?.changed > 0)
     }
 
-    /// Gives a reader a place in another key set: it counts from zero again and waits for its key.
-    /// `false` if it is blocked or lost.
+    /// Gives a reader the key set and the initial KSN of `rekeyed`: it counts from zero again and
+    /// waits for its key. `false` if it is blocked or lost.
     ///
     /// # Errors
     /// When somebody else did so meanwhile, the KSN is another reader's, or the database cannot be
@@ -203,16 +203,15 @@ impl Store {
     pub async fn replace_key(
         &self,
         reader: &Reader,
-        key_set: KeySetId,
-        initial_ksn: Ksn,
+        rekeyed: &Reader,
         now: Millis,
     ) -> Result<bool, StoreError> {
         let old = reader.initial_ksn.to_string();
         let retire = sql(RETIRE_KSN).bind(reader.id.0).bind(old.as_str()).bind(now);
         let replace = sql(REPLACE_KEY)
             .bind(reader.id.0)
-            .bind(key_set.0)
-            .bind(initial_ksn.to_string())
+            .bind(rekeyed.key_set.0)
+            .bind(rekeyed.initial_ksn.to_string())
             .bind(old);
         Ok(self.change(vec![retire, replace]).await?.changed > 0)
     }

@@ -2,7 +2,7 @@
 //! none of its keys, and says so where it would need one.
 
 use crate::database::engines;
-use crate::registry::{call, operator};
+use crate::registry::{call, done, look, operator, text};
 use crate::world::{Answer, World, contains, form_with, with};
 use async_trait::async_trait;
 use serde_json::json;
@@ -208,6 +208,43 @@ async fn what_would_need_a_base_key_says_that_the_module_shows_none() {
         assert!(world.gateway().sandbox_base_key(id).await.is_err());
         world.clock.advance(DAY);
         assert!(world.gateway().reseal().await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_is_keyed_anew_only_once_the_module_has_made_its_key() {
+    scenario(async |world, module| {
+        let body = json!({ "prefix": "FFAA01", "cipher": "tdes-dukpt", "generate": true });
+        let set = done(world, "POST /admin/v1/key-sets", body).await;
+        let path = "/admin/v1/readers/20000001";
+        let (inject, body) = (format!("POST {path}/inject"), json!({ "key_set": set["id"] }));
+        let before = look(world, path).await;
+        module.is_away.store(true, Ordering::Relaxed);
+        // The set's keys are taken up, so the module is missed where it is to derive.
+        assert_eq!(call(world, "sandbox", &inject, body.clone()).await.0, 503);
+        module.is_away.store(false, Ordering::Relaxed);
+        assert_eq!(look(world, path).await, before);
+        let injected = done(world, &inject, body.clone()).await;
+        assert!(text(&injected["initial_ksn"]).starts_with("FFAA01"), "{injected}");
+        assert_eq!(call(world, "sandbox", &inject, body).await.0, 409, "once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_whose_key_of_a_set_was_not_handed_out_gets_it_by_the_same_request() {
+    scenario(async |world, _| {
+        let body = json!({ "serial": "20000099", "kind": "spire", "merchant": "sandbox",
+                           "endpoint": 1111, "key_set": 2, "device": 99 });
+        let reader = done(world, "POST /admin/v1/readers", body).await;
+        let inject = "POST /admin/v1/readers/20000099/inject";
+        let elsewhere = json!({ "key_set": 2, "device": 100 });
+        assert_eq!(call(world, "sandbox", inject, elsewhere).await.0, 409, "it is device 99");
+        let own = json!({ "key_set": 2, "device": 99 });
+        let injected = done(world, inject, own.clone()).await;
+        assert_eq!(injected["initial_ksn"], reader["initial_ksn"]);
+        assert_eq!(call(world, "sandbox", inject, own).await.0, 409, "once");
     })
     .await;
 }
