@@ -2,10 +2,11 @@
 //! none of its keys, and says so where it would need one.
 
 use crate::database::engines;
-use crate::registry::{call, done, look, operator, text};
+use crate::key_blocks::{AES_TRANSPORT, export_under, transport_key};
+use crate::registry::{call, done, done_by, look, operator, text};
 use crate::world::{Answer, World, contains, form_with, with};
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use tillgate::crypto::pin_block::EncryptedPin;
 use tillgate::crypto::pin_zone::{PinZone, ReaderPin};
 use tillgate::crypto::reader::ReaderMessage;
 use tillgate::crypto::reader_keys::{BaseKey, InitialKey};
-use tillgate::gateway::{CardPin, KeyStore, KeyStoreError, ReaderKeys};
+use tillgate::gateway::{CardPin, KeyStore, KeyStoreError, ReaderKeys, Resealed};
 use tillgate::payment::ids::KeySetId;
 use tillgate::payment::key_set::{Cipher, Exportability};
 use tillgate::payment::money::Amount;
@@ -194,7 +195,7 @@ async fn a_key_module_that_is_away_is_a_503_with_nothing_stored_and_the_sale_may
 
 #[tokio::test]
 async fn what_would_need_a_base_key_says_that_the_module_shows_none() {
-    scenario(async |world, _| {
+    scenario(async |world, module| {
         let data = world.swipe_at("20000001", "10.42", json!({})).await;
         let request = json!({
             "reader": "20000001", "encrypted_type": "spire", "encrypted_data": data,
@@ -206,8 +207,17 @@ async fn what_would_need_a_base_key_says_that_the_module_shows_none() {
         assert!(answer.body.contains("shows no base keys"), "{answer:?}");
         let id = KeySetId(2);
         assert!(world.gateway().sandbox_base_key(id).await.is_err());
+        let transport = transport_key(world, Algorithm::Aes256, AES_TRANSPORT).await;
+        let clara = operator(world, "clara", "custodian").await;
+        let export = export_under(&json!({ "id": 2 }), &transport);
+        let (status, told) = call(world, &clara, &export, Value::Null).await;
+        assert_eq!(status, 409, "{told}");
+        let why = "the key store shows no base keys; do this where it has its own door";
+        assert_eq!(text(&told["error"]), why);
+        module.is_locked.store(false, Ordering::Relaxed);
+        done_by(world, &clara, &export, Value::Null).await;
         world.clock.advance(DAY);
-        assert!(world.gateway().reseal().await.is_ok());
+        assert_eq!(world.gateway().reseal().await.unwrap(), Resealed::default());
     })
     .await;
 }
