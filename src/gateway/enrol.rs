@@ -170,7 +170,8 @@ impl Gateway {
         Ok(Zeroizing::new(hex::encode_upper(base.expose())))
     }
 
-    /// The key to inject into a reader: all that ever leaves the gateway of a key set in the clear.
+    /// The key to inject into a reader: all that leaves the gateway of a key set in the clear,
+    /// but for sandboxes.
     ///
     /// # Errors
     /// When the key set cannot be read or opened.

@@ -5,6 +5,10 @@
 //! The registry keeps for the key store what it wants kept of each key set: a sealed key, a key
 //! block under a master key of its own, or the name of a key. It is handed back whenever the set is
 //! to be used.
+//!
+//! The gateway has a base key in hand where one comes: ceremonies put it together and imports open
+//! it, both to hand it over by [`KeyStore::keep`]. Apart from that it has what
+//! [`ReaderKeys::shown`] lets go of: for exports, `explain` and sandboxes.
 
 use crate::crypto::block_key::CHECK_VALUE_LEN;
 use crate::crypto::pin_block::EncryptedPin;
@@ -84,7 +88,8 @@ pub trait ReaderKeys: Send + Sync {
     /// By which two people compare the base key without saying it.
     fn check_value(&self) -> [u8; CHECK_VALUE_LEN];
 
-    /// The key to inject into a reader: all that ever leaves of a key set.
+    /// The key to inject into a reader. Of a key set nothing else leaves, but the base key where
+    /// [`shown`](Self::shown) has it: as a key block, if it may travel, and in sandboxes.
     ///
     /// # Errors
     /// `Away`; `Opening` for a KSN of another cipher.
@@ -113,8 +118,8 @@ pub trait ReaderKeys: Send + Sync {
         allowed: &[PinFormat],
     ) -> Result<EncryptedPin, KeyStoreError>;
 
-    /// The base key itself, where the store lets go of it: sandboxes tell it, and `explain` tries
-    /// it. An HSM has none to show.
+    /// The base key itself, where the store lets go of it: an export wraps it, sandboxes tell it,
+    /// and `explain` tries it. An HSM has none to show, and exports through its own door.
     fn shown(&self) -> Option<&BaseKey>;
 }
 
