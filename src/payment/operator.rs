@@ -16,7 +16,7 @@ pub enum Role {
     Viewer,
     /// Runs the shop: readers, gates, orders, callback addresses.
     Operator,
-    /// Handles keys, and nothing else. Keys come and go through custodians only.
+    /// Handles keys, and nothing else. Only custodians give components and move key blocks.
     Custodian,
     /// Everything but to move keys, other operators included.
     Admin,
