@@ -28,6 +28,6 @@ ALTER TABLE key_ceremonies DROP COLUMN old_prefix;
 ALTER TABLE key_ceremonies DROP COLUMN old_cipher;
 ALTER TABLE key_ceremonies DROP COLUMN old_pin_formats;
 
--- The letter of the key block that brought the base key: E under transport keys, S also otherwise,
--- N nowhere. A base key that was made here may travel under transport keys.
-ALTER TABLE key_sets ADD COLUMN exportability TEXT NOT NULL DEFAULT 'E';
+-- How far a base key may travel, by the letters of key blocks: E under transport keys, S also
+-- otherwise, N nowhere. Of the key sets that are there nobody was asked, so their keys stay.
+ALTER TABLE key_sets ADD COLUMN exportability TEXT NOT NULL DEFAULT 'N';

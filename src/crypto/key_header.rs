@@ -3,6 +3,8 @@
 
 use super::key_block::KeyBlockError;
 
+pub use crate::payment::key_set::Exportability;
+
 /// The characters before the optional blocks.
 pub(super) const FIXED_LEN: usize = 16;
 /// Optional blocks are counted by two digits, and one may be the padding's.
@@ -64,17 +66,6 @@ pub enum ModeOfUse {
     Verify,
     /// `X`: derives other keys only.
     Derive,
-}
-
-/// How far a key may travel from where it is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Exportability {
-    /// `E`: under a key that is itself in a key block.
-    Trusted,
-    /// `N`: nowhere.
-    No,
-    /// `S`: also under other keys.
-    Sensitive,
 }
 
 /// The version of a key, two letters or digits; `00` where versions are not counted.
@@ -163,25 +154,6 @@ impl ModeOfUse {
     #[must_use]
     pub fn from_letter(letter: char) -> Option<Self> {
         Self::ALL.into_iter().find(|(_, own)| *own == letter).map(|(mode, _)| mode)
-    }
-}
-
-impl Exportability {
-    /// The letter of the header.
-    #[must_use]
-    pub fn letter(self) -> char {
-        match self {
-            Self::Trusted => 'E',
-            Self::No => 'N',
-            Self::Sensitive => 'S',
-        }
-    }
-
-    /// The exportability with this letter.
-    #[must_use]
-    pub fn from_letter(letter: char) -> Option<Self> {
-        let all = [Self::Trusted, Self::No, Self::Sensitive];
-        all.into_iter().find(|own| own.letter() == letter)
     }
 }
 

@@ -136,7 +136,7 @@ impl Gateway {
         let attempt = Attempt::judge(delivered, *since_requeued, now, luck, asked);
         let is_gone = webhooks != Webhooks::Off && sent.as_ref().is_ok_and(|r| r.status == GONE);
         let facts = facts_of(sent, delivered, &secret, made_at, took);
-        self.tell(due, attempt, &facts);
+        tell(due, attempt, &facts);
         self.store()
             .note_attempt(NoticeResult {
                 id: notice.id,
@@ -152,26 +152,6 @@ impl Gateway {
             self.stop_callbacks(notice.endpoint, StopReason::Gone).await?;
         }
         Ok(took)
-    }
-
-    /// For the log and the figures.
-    fn tell(&self, due: &DueNotice, attempt: Attempt, facts: &AttemptFacts) {
-        let DueNotice { notice, attempts, .. } = due;
-        let why = facts.cause.as_deref();
-        match attempt {
-            Attempt::Delivered => {
-                tracing::debug!(order = %notice.order, attempts, "callback delivered");
-            }
-            _ => {
-                tracing::warn!(order = %notice.order, attempts, why, next = ?attempt, "callback failed");
-            }
-        }
-        count(notice.endpoint, attempt.outcome().unwrap_or("not_made"));
-        if attempt == Attempt::GivenUp {
-            let what = "a callback was given up after its last attempt; requeue it when the \
-                        receiver works again";
-            alert(notice.endpoint, "dead", what);
-        }
     }
 
     /// Gives back a callback that nobody tried to deliver, to be tried after `pause`.
@@ -264,6 +244,26 @@ fn facts_of(
             cause: Some(why),
             answer: None,
         },
+    }
+}
+
+/// For the log and the figures.
+fn tell(due: &DueNotice, attempt: Attempt, facts: &AttemptFacts) {
+    let DueNotice { notice, attempts, .. } = due;
+    let why = facts.cause.as_deref();
+    match attempt {
+        Attempt::Delivered => {
+            tracing::debug!(order = %notice.order, attempts, "callback delivered");
+        }
+        _ => {
+            tracing::warn!(order = %notice.order, attempts, why, next = ?attempt, "callback failed");
+        }
+    }
+    count(notice.endpoint, attempt.outcome().unwrap_or("not_made"));
+    if attempt == Attempt::GivenUp {
+        let what = "a callback was given up after its last attempt; requeue it when the \
+                    receiver works again";
+        alert(notice.endpoint, "dead", what);
     }
 }
 

@@ -4,7 +4,7 @@ use super::key_store::{KeyStoreError, NOT_SHOWN};
 use super::{Failure, Gateway, RegistryError};
 use crate::crypto::reader_keys::{BaseKey, InitialKey};
 use crate::payment::ids::{GroupId, KeySetId, MerchantId};
-use crate::payment::key_set::Cipher;
+use crate::payment::key_set::{Cipher, Exportability};
 use crate::payment::merchant::Endpoint;
 use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::Reader;
@@ -117,9 +117,11 @@ impl Gateway {
         let base = BaseKey::from_slice(cipher, base_key);
         let base =
             base.ok_or_else(|| Failure::Internal(format!("key set {id} has no base key")))?;
-        let base_key_sealed = self.parts.key_store.keep(id, &base).await?;
+        let exportability = Exportability::Trusted;
+        let base_key_sealed = self.parts.key_store.keep(id, &base, exportability).await?;
         let (prefix, pin_formats) = (prefix.to_vec(), pin_formats.to_vec());
-        let record = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
+        let record =
+            KeySetRecord { id, prefix, cipher, pin_formats, exportability, base_key_sealed };
         Ok(self.store().add_key_set(&record).await?)
     }
 
@@ -168,7 +170,8 @@ impl Gateway {
         Ok(Zeroizing::new(hex::encode_upper(base.expose())))
     }
 
-    /// The key to inject into a reader: all that ever leaves the gateway of a key set in the clear.
+    /// The key to inject into a reader: all that leaves the gateway of a key set in the clear,
+    /// but for sandboxes.
     ///
     /// # Errors
     /// When the key set cannot be read or opened.

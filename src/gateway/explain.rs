@@ -84,8 +84,9 @@ impl Gateway {
     async fn other_key_sets(&self, own: KeySetId) -> Result<Vec<OtherSet>, Failure> {
         let mut sets = Vec::new();
         for record in self.store().key_sets().await?.into_iter().filter(|set| set.id != own) {
-            let KeySetRecord { id, cipher, prefix, base_key_sealed, .. } = record;
-            if let Ok(keys) = self.parts.key_store.take_up(id, cipher, &base_key_sealed).await {
+            let KeySetRecord { id, cipher, prefix, exportability, base_key_sealed, .. } = record;
+            let kept = &base_key_sealed;
+            if let Ok(keys) = self.parts.key_store.take_up(id, cipher, exportability, kept).await {
                 sets.push(OtherSet { id, prefix, keys });
             }
         }

@@ -6,6 +6,7 @@ use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::{SealError, SealingKey};
 use crate::payment::card::Pan;
 use crate::payment::ids::{KeySetId, MerchantId, TransportKeyId};
+use crate::payment::key_set::Exportability;
 use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
@@ -197,9 +198,13 @@ pub(super) fn merchant_context(of: MerchantId) -> String {
     format!("merchant {of}")
 }
 
-/// Whose base key it is.
-pub(super) fn key_set_context(of: KeySetId) -> String {
-    format!("key set {of}")
+/// Whose base key it is, and how far it may travel. Base keys of releases before any travelled are
+/// bound to their set only, and stay.
+pub(super) fn base_key_context(of: KeySetId, exportability: Exportability) -> String {
+    match exportability {
+        Exportability::No => format!("key set {of}"),
+        may => format!("key set {of}, exportable {}", may.letter()),
+    }
 }
 
 /// Which transport key it is.

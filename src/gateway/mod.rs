@@ -120,6 +120,9 @@ pub struct Gateway {
     lines: Lines,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
+    /// Whoever adds to the registry, from the look at what is there to the last write: numbers are
+    /// counted, and what must differ is compared.
+    registry_turn: Mutex<()>,
     /// Whose message is being explained.
     explain_turn: Arc<Mutex<()>>,
     /// Whoever writes the next row of the audit log.
@@ -182,6 +185,7 @@ impl Gateway {
             lines: Lines::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
+            registry_turn: Mutex::new(()),
             explain_turn: Arc::default(),
             audit_turn: Mutex::new(()),
             strangers: std::sync::Mutex::default(),

@@ -5,11 +5,12 @@ use super::key_store::{KeyStoreError, ReaderKeys};
 use super::webhook_signing::Signing;
 use super::{Failure, Gateway};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId};
+use crate::payment::key_set::Exportability;
 use crate::payment::merchant::Endpoint;
 use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::Reader;
 use crate::payment::{Millis, SECOND};
-use crate::store::MerchantRecord;
+use crate::store::{KeySetRecord, MerchantRecord};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,6 +45,8 @@ pub(super) struct KeySet {
     pub(super) keys: Arc<dyn ReaderKeys>,
     /// What its readers may send PIN blocks in.
     pub(super) pin_formats: Vec<PinFormat>,
+    /// What the key store has opened the keys with.
+    pub(super) exportability: Exportability,
 }
 
 /// What is remembered.
@@ -172,12 +175,13 @@ impl Gateway {
         }
         let record = self.store().key_set(id).await?;
         let record = record.ok_or_else(|| Failure::Internal(format!("no key set {id}")))?;
-        let keys = self.parts.key_store.take_up(id, record.cipher, &record.base_key_sealed);
+        let KeySetRecord { cipher, pin_formats, exportability, base_key_sealed, .. } = record;
+        let keys = self.parts.key_store.take_up(id, cipher, exportability, &base_key_sealed);
         let keys = keys.await.map_err(|error| match error {
             KeyStoreError::Away(_) => Failure::Unavailable(error.to_string()),
             _ => sealed_otherwise("key set", &error),
         })?;
-        let set = Arc::new(KeySet { keys, pin_formats: record.pin_formats });
+        let set = Arc::new(KeySet { keys, pin_formats, exportability });
         self.registry.key_sets.put(id.0, Arc::clone(&set), now);
         Ok(set)
     }

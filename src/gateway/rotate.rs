@@ -9,6 +9,7 @@ use super::{Failure, Gateway};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
 use crate::payment::ids::{EndpointId, KeySetId, MerchantId, TransportKeyId};
+use crate::payment::key_set::Exportability;
 use crate::store::{RingKey, SecretPlace, StoredSecret};
 use zeroize::Zeroizing;
 
@@ -136,7 +137,10 @@ impl Gateway {
     /// The secret sealed anew, unless the present master key has sealed it.
     async fn renewed(&self, secret: &StoredSecret) -> Result<Option<Vec<u8>>, KeyStoreError> {
         let Some((kind, context)) = whose(secret) else {
-            return self.parts.key_store.renew(KeySetId(secret.number), &secret.sealed).await;
+            let exportability = Exportability::from_text(&secret.name)
+                .ok_or_else(|| KeyStoreError::Unreadable("no such exportability".to_owned()))?;
+            let (of, kept) = (KeySetId(secret.number), &secret.sealed);
+            return self.parts.key_store.renew(of, exportability, kept).await;
         };
         let keys = &self.parts.keys;
         if keys.is_present(kind, &secret.sealed) {

@@ -3,7 +3,7 @@
 
 use super::Keys;
 use super::key_store::{CardPin, KeyStore, KeyStoreError, ReaderKeys};
-use super::keys::{Sealed, key_set_context};
+use super::keys::{Sealed, base_key_context};
 use crate::clock::Entropy;
 use crate::crypto::block_key::CHECK_VALUE_LEN;
 use crate::crypto::pin_block::EncryptedPin;
@@ -12,7 +12,7 @@ use crate::crypto::reader::ReaderMessage;
 use crate::crypto::reader_keys::{BaseKey, InitialKey};
 use crate::crypto::seal::SealError;
 use crate::payment::ids::KeySetId;
-use crate::payment::key_set::Cipher;
+use crate::payment::key_set::{Cipher, Exportability};
 use crate::payment::money::Amount;
 use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::Reader;
@@ -42,12 +42,18 @@ impl SoftwareKeys {
         Self { keys, entropy, zone }
     }
 
-    fn seal(&self, of: KeySetId, base_key: &[u8]) -> Vec<u8> {
-        self.keys.seal(Sealed::BaseKey, &key_set_context(of), base_key, &self.entropy)
+    fn seal(&self, of: KeySetId, base_key: &[u8], exportability: Exportability) -> Vec<u8> {
+        let context = base_key_context(of, exportability);
+        self.keys.seal(Sealed::BaseKey, &context, base_key, &self.entropy)
     }
 
-    fn open(&self, of: KeySetId, kept: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
-        Ok(self.keys.open(Sealed::BaseKey, &key_set_context(of), kept)?)
+    fn open(
+        &self,
+        of: KeySetId,
+        exportability: Exportability,
+        kept: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
+        Ok(self.keys.open(Sealed::BaseKey, &base_key_context(of, exportability), kept)?)
     }
 }
 
@@ -55,29 +61,42 @@ impl SoftwareKeys {
 impl KeyStore for SoftwareKeys {
     async fn generate(&self, of: KeySetId, cipher: Cipher) -> Result<Vec<u8>, KeyStoreError> {
         let fresh = Zeroizing::new(self.entropy.bytes::<32>());
-        Ok(self.seal(of, fresh.get(..cipher.base_key_len()).unwrap_or_default()))
+        let base_key = fresh.get(..cipher.base_key_len()).unwrap_or_default();
+        Ok(self.seal(of, base_key, Exportability::Trusted))
     }
 
-    async fn keep(&self, of: KeySetId, base: &BaseKey) -> Result<Vec<u8>, KeyStoreError> {
-        Ok(self.seal(of, base.expose()))
+    async fn keep(
+        &self,
+        of: KeySetId,
+        base: &BaseKey,
+        exportability: Exportability,
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        Ok(self.seal(of, base.expose(), exportability))
     }
 
     async fn take_up(
         &self,
         of: KeySetId,
         cipher: Cipher,
+        exportability: Exportability,
         kept: &[u8],
     ) -> Result<Arc<dyn ReaderKeys>, KeyStoreError> {
-        let base = BaseKey::from_slice(cipher, &self.open(of, kept)?).ok_or(SealError::Content)?;
+        let opened = self.open(of, exportability, kept)?;
+        let base = BaseKey::from_slice(cipher, &opened).ok_or(SealError::Content)?;
         let (entropy, zone) = (self.entropy.clone(), self.zone.clone());
         Ok(Arc::new(OpenSet { base, entropy, zone }))
     }
 
-    async fn renew(&self, of: KeySetId, kept: &[u8]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+    async fn renew(
+        &self,
+        of: KeySetId,
+        exportability: Exportability,
+        kept: &[u8],
+    ) -> Result<Option<Vec<u8>>, KeyStoreError> {
         if self.keys.is_present(Sealed::BaseKey, kept) {
             return Ok(None);
         }
-        Ok(Some(self.seal(of, &self.open(of, kept)?)))
+        Ok(Some(self.seal(of, &self.open(of, exportability, kept)?, exportability)))
     }
 }
 
@@ -127,5 +146,44 @@ impl ReaderKeys for OpenSet {
 impl From<SealError> for KeyStoreError {
     fn from(error: SealError) -> Self {
         Self::Unreadable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::key_ring::KeyRing;
+    use crate::crypto::seal::SealingKey;
+
+    const SET: KeySetId = KeySetId(3);
+    const EVERY: [Exportability; 3] =
+        [Exportability::Trusted, Exportability::No, Exportability::Sensitive];
+
+    fn store() -> SoftwareKeys {
+        let keys = Keys::derive(&KeyRing::of(SealingKey::from_bytes([9; 32])));
+        SoftwareKeys::new(Arc::new(keys), Entropy::seeded(1), None)
+    }
+
+    #[tokio::test]
+    async fn a_base_key_opens_as_far_as_it_was_said_to_travel_and_no_other() {
+        let (store, cipher) = (store(), Cipher::AesGcm);
+        let base = BaseKey::from_slice(cipher, &[7; 32]).unwrap();
+        for said in EVERY {
+            let kept = store.keep(SET, &base, said).await.unwrap();
+            for told in EVERY {
+                let opened = store.take_up(SET, cipher, told, &kept).await;
+                assert_eq!(opened.is_ok(), said == told, "{said:?} as {told:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_base_key_of_a_release_before_keys_travelled_opens_as_one_that_stays() {
+        let (store, cipher) = (store(), Cipher::AesGcm);
+        let old = store.keys.seal(Sealed::BaseKey, "key set 3", &[7; 32], &store.entropy);
+        for told in EVERY {
+            let opened = store.take_up(SET, cipher, told, &old).await;
+            assert_eq!(opened.is_ok(), told == Exportability::No, "{told:?}");
+        }
     }
 }

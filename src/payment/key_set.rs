@@ -1,4 +1,5 @@
-//! How the readers of a key set encrypt: cipher, variant, counter, PIN blocks.
+//! How the readers of a key set encrypt: cipher, variant, counter, PIN blocks; and how far its base
+//! key may travel.
 
 use super::pin_format::PinFormat;
 
@@ -33,6 +34,43 @@ pub enum AesLength {
     Aes128,
     Aes192,
     Aes256,
+}
+
+/// How far a key may travel from where it is, by the letters of key blocks (ASC X9.143).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Exportability {
+    /// `E`: under a key that is itself in a key block.
+    Trusted,
+    /// `N`: nowhere.
+    No,
+    /// `S`: also under other keys.
+    Sensitive,
+}
+
+impl Exportability {
+    /// The letter in a key block's header and in the database.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::Trusted => 'E',
+            Self::No => 'N',
+            Self::Sensitive => 'S',
+        }
+    }
+
+    /// The exportability with this letter.
+    #[must_use]
+    pub fn from_letter(letter: char) -> Option<Self> {
+        let all = [Self::Trusted, Self::No, Self::Sensitive];
+        all.into_iter().find(|own| own.letter() == letter)
+    }
+
+    /// As [`from_letter`](Self::from_letter), of a text that is that letter and no more.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut letters = text.chars();
+        letters.next().filter(|_| letters.next().is_none()).and_then(Self::from_letter)
+    }
 }
 
 impl Cipher {

@@ -54,10 +54,14 @@ const INSERT: &str = "\
 const COMPONENTS: &str = "\
     SELECT operator, check_value, component_sealed FROM key_components WHERE ceremony_id = $1 \
     ORDER BY operator";
-/// One component from one operator.
+/// One component from one operator, and none for a ceremony that has its key: nobody would ever
+/// delete it.
 const INSERT_COMPONENT: &str = "\
     INSERT INTO key_components (ceremony_id, operator, check_value, component_sealed, created_at) \
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (ceremony_id, operator) DO NOTHING";
+    SELECT $1, $2, $3, $4, $5 \
+    WHERE EXISTS (SELECT 1 FROM key_ceremonies \
+                  WHERE id = $1 AND key_set_id IS NULL AND transport_key_id IS NULL) \
+    ON CONFLICT (ceremony_id, operator) DO NOTHING";
 const FORGET_COMPONENTS: &str = "DELETE FROM key_components WHERE ceremony_id = $1";
 const COMPLETE: &str = "\
     UPDATE key_ceremonies SET key_set_id = $2, transport_key_id = $3 WHERE id = $1";
@@ -106,7 +110,7 @@ impl Store {
         self.rows(sql(COMPONENTS).bind(ceremony)).await?.into_iter().map(component).collect()
     }
 
-    /// Adds a component. `false` if the operator has given one.
+    /// Adds a component. `false` if the operator has given one, or the ceremony has its key.
     ///
     /// # Errors
     /// When the database cannot be written.

@@ -4,7 +4,7 @@ use super::sql::{Row, Statement, sql};
 use super::{Store, StoreError, corrupt};
 use crate::payment::Millis;
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
-use crate::payment::key_set::Cipher;
+use crate::payment::key_set::{Cipher, Exportability};
 use crate::payment::ksn::Ksn;
 use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::{Reader, ReaderKind, ReaderState};
@@ -18,13 +18,17 @@ pub struct KeySetRecord {
     pub cipher: Cipher,
     /// What its readers may send PIN blocks in.
     pub pin_formats: Vec<PinFormat>,
+    /// How far its base key may travel. The key store binds the key to this, so that what somebody
+    /// changes here opens nothing.
+    pub exportability: Exportability,
     pub base_key_sealed: Vec<u8>,
 }
 
 macro_rules! select_key_set {
     ($tail:literal) => {
         concat!(
-            "SELECT id, prefix, cipher, variant, pin_formats, base_key_sealed FROM key_sets ",
+            "SELECT id, prefix, cipher, variant, pin_formats, exportability, base_key_sealed \
+             FROM key_sets ",
             $tail
         )
     };
@@ -49,8 +53,9 @@ const READER_BY_KSN: &str = select_reader!("WHERE r.initial_ksn = $1");
 const READERS_OF: &str = select_reader!("WHERE r.merchant_id = $1 ORDER BY r.id");
 const READERS: &str = select_reader!("WHERE r.id > $1 ORDER BY r.id LIMIT $2");
 const INSERT_KEY_SET: &str = "\
-    INSERT INTO key_sets (id, prefix, cipher, variant, pin_formats, base_key_sealed) \
-    VALUES ($1, $2, $3, $4, $5, $6)";
+    INSERT INTO key_sets (id, prefix, cipher, variant, pin_formats, exportability, \
+           base_key_sealed) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const INSERT_READER: &str = "\
     INSERT INTO readers (id, serial, kind, merchant_id, endpoint_id, group_id, key_set_id, \
            initial_ksn, state, last_counter, injected_at, created_at) \
@@ -189,8 +194,8 @@ impl Store {
         Ok(self.change(vec![statement]).await?.changed > 0)
     }
 
-    /// Gives a reader a place in another key set: it counts from zero again and waits for its key.
-    /// `false` if it is blocked or lost.
+    /// Gives a reader the key set and the initial KSN of `rekeyed`: it counts from zero again and
+    /// waits for its key. `false` if it is blocked or lost.
     ///
     /// # Errors
     /// When somebody else did so meanwhile, the KSN is another reader's, or the database cannot be
@@ -198,16 +203,15 @@ impl Store {
     pub async fn replace_key(
         &self,
         reader: &Reader,
-        key_set: KeySetId,
-        initial_ksn: Ksn,
+        rekeyed: &Reader,
         now: Millis,
     ) -> Result<bool, StoreError> {
         let old = reader.initial_ksn.to_string();
         let retire = sql(RETIRE_KSN).bind(reader.id.0).bind(old.as_str()).bind(now);
         let replace = sql(REPLACE_KEY)
             .bind(reader.id.0)
-            .bind(key_set.0)
-            .bind(initial_ksn.to_string())
+            .bind(rekeyed.key_set.0)
+            .bind(rekeyed.initial_ksn.to_string())
             .bind(old);
         Ok(self.change(vec![retire, replace]).await?.changed > 0)
     }
@@ -258,6 +262,7 @@ pub(super) fn insert_key_set(set: &KeySetRecord) -> Statement {
         .bind(set.cipher.name())
         .bind(set.cipher.variant().map(str::to_owned))
         .bind(pin_names(&set.pin_formats))
+        .bind(set.exportability.letter().to_string())
         .bind(&*set.base_key_sealed)
 }
 
@@ -267,6 +272,8 @@ fn key_set_from(mut row: Row) -> Result<KeySetRecord, StoreError> {
         prefix: hex::decode(row.text()?).map_err(|_| corrupt("key set prefix"))?,
         cipher: cipher(&mut row)?,
         pin_formats: pin_formats(&row.text()?)?,
+        exportability: Exportability::from_text(&row.text()?)
+            .ok_or_else(|| corrupt("exportability"))?,
         base_key_sealed: row.bytes()?,
     })
 }

@@ -24,7 +24,8 @@ pub enum SecretPlace {
 #[derive(Clone)]
 pub struct StoredSecret {
     pub place: SecretPlace,
-    /// The number in its row's key, and the name in it, if it has one.
+    /// The number in its row's key, and the name in it, if it has one. A base key is named by its
+    /// exportability, which it is bound to.
     pub number: i64,
     pub name: String,
     pub sealed: Vec<u8>,
@@ -59,7 +60,7 @@ impl SecretPlace {
                 "SELECT id, '', old_control_key_sealed FROM merchants \
                  WHERE old_control_key_sealed IS NOT NULL"
             }
-            Self::BaseKeys => "SELECT id, '', base_key_sealed FROM key_sets",
+            Self::BaseKeys => "SELECT id, exportability, base_key_sealed FROM key_sets",
             Self::CardKeys => "SELECT id, '', key_sealed FROM card_keys",
             Self::RingKeys => "SELECT number, purpose, key_sealed FROM ring_keys",
             Self::Components => {
@@ -85,7 +86,7 @@ impl SecretPlace {
             }
             Self::BaseKeys => {
                 "UPDATE key_sets SET base_key_sealed = $4 \
-                 WHERE id = $1 AND '' = $2 AND base_key_sealed = $3"
+                 WHERE id = $1 AND exportability = $2 AND base_key_sealed = $3"
             }
             Self::CardKeys => {
                 "UPDATE card_keys SET key_sealed = $4 \

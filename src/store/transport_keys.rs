@@ -1,10 +1,9 @@
-//! Transport keys, sealed, and how far base keys may travel under them.
+//! Transport keys, sealed.
 
-use super::readers::insert_key_set;
 use super::sql::{Row, Statement, sql};
-use super::{KeySetRecord, Store, StoreError, corrupt};
+use super::{Store, StoreError};
 use crate::payment::Millis;
-use crate::payment::ids::{KeySetId, TransportKeyId};
+use crate::payment::ids::TransportKeyId;
 
 /// A transport key as stored.
 #[derive(Clone)]
@@ -35,8 +34,6 @@ const TRANSPORT_KEYS: &str = select_transport_key!("ORDER BY id");
 const INSERT: &str = "\
     INSERT INTO transport_keys (id, ceremony_id, algorithm, key_sealed, custodians, created_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
-const EXPORTABILITY: &str = "SELECT exportability FROM key_sets WHERE id = $1";
-const SET_EXPORTABILITY: &str = "UPDATE key_sets SET exportability = $2 WHERE id = $1";
 
 impl Store {
     /// The transport key with this id.
@@ -56,30 +53,6 @@ impl Store {
     /// When the database cannot be read.
     pub async fn transport_keys(&self) -> Result<Vec<TransportKeyRecord>, StoreError> {
         self.rows(sql(TRANSPORT_KEYS)).await?.into_iter().map(transport_key_from).collect()
-    }
-
-    /// Adds a key set whose base key came in a key block, with the letter that the block says of
-    /// how far the key may travel on.
-    ///
-    /// # Errors
-    /// When it is there already or the database cannot be written.
-    pub async fn add_imported_key_set(
-        &self,
-        set: &KeySetRecord,
-        exportability: char,
-    ) -> Result<(), StoreError> {
-        let say = sql(SET_EXPORTABILITY).bind(set.id.0).bind(exportability.to_string());
-        self.change(vec![insert_key_set(set), say]).await.map(drop)
-    }
-
-    /// The letter that says how far a key set's base key may travel; `None` if there is no such
-    /// set.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn exportability(&self, set: KeySetId) -> Result<Option<char>, StoreError> {
-        let letter = |mut row: Row| row.text()?.chars().next().ok_or_else(|| corrupt("key set"));
-        self.row(sql(EXPORTABILITY).bind(set.0)).await?.map(letter).transpose()
     }
 }
 

@@ -2,10 +2,11 @@
 //! none of its keys, and says so where it would need one.
 
 use crate::database::engines;
-use crate::registry::{call, operator};
+use crate::key_blocks::{AES_TRANSPORT, export_under, transport_key};
+use crate::registry::{call, done, done_by, look, operator, text};
 use crate::world::{Answer, World, contains, form_with, with};
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,9 +15,9 @@ use tillgate::crypto::pin_block::EncryptedPin;
 use tillgate::crypto::pin_zone::{PinZone, ReaderPin};
 use tillgate::crypto::reader::ReaderMessage;
 use tillgate::crypto::reader_keys::{BaseKey, InitialKey};
-use tillgate::gateway::{CardPin, KeyStore, KeyStoreError, ReaderKeys};
+use tillgate::gateway::{CardPin, KeyStore, KeyStoreError, ReaderKeys, Resealed};
 use tillgate::payment::ids::KeySetId;
-use tillgate::payment::key_set::Cipher;
+use tillgate::payment::key_set::{Cipher, Exportability};
 use tillgate::payment::money::Amount;
 use tillgate::payment::pin_format::PinFormat;
 use tillgate::payment::reader::Reader;
@@ -24,10 +25,11 @@ use tillgate::payment::{DAY, SECOND};
 use tillgate::store::SecretPlace;
 use zeroize::Zeroizing;
 
-/// Keys by the names of their slots. It lets go of them until it is locked.
+/// Keys by the names of their slots, which it counts, and how far each may travel. It lets go of
+/// them until it is locked.
 #[derive(Default)]
 struct Module {
-    slots: Mutex<HashMap<String, Arc<BaseKey>>>,
+    slots: Mutex<HashMap<String, (Arc<BaseKey>, Exportability)>>,
     is_locked: AtomicBool,
     is_away: AtomicBool,
 }
@@ -54,14 +56,20 @@ impl KeyStore for Hsm {
     async fn generate(&self, of: KeySetId, cipher: Cipher) -> Result<Vec<u8>, KeyStoreError> {
         let byte = u8::try_from(of.0 & 0x7F).unwrap();
         let base = BaseKey::from_slice(cipher, &vec![byte; cipher.base_key_len()]).unwrap();
-        self.keep(of, &base).await
+        self.keep(of, &base, Exportability::Trusted).await
     }
 
-    async fn keep(&self, of: KeySetId, base: &BaseKey) -> Result<Vec<u8>, KeyStoreError> {
+    async fn keep(
+        &self,
+        _of: KeySetId,
+        base: &BaseKey,
+        exportability: Exportability,
+    ) -> Result<Vec<u8>, KeyStoreError> {
         self.0.reach()?;
-        let name = format!("slot {of}");
         let base = BaseKey::from_slice(base.cipher(), base.expose()).unwrap();
-        self.0.slots.lock().unwrap().insert(name.clone(), Arc::new(base));
+        let mut slots = self.0.slots.lock().unwrap();
+        let name = format!("slot {}", slots.len());
+        slots.insert(name.clone(), (Arc::new(base), exportability));
         Ok(name.into_bytes())
     }
 
@@ -69,16 +77,23 @@ impl KeyStore for Hsm {
         &self,
         _of: KeySetId,
         _cipher: Cipher,
+        exportability: Exportability,
         kept: &[u8],
     ) -> Result<Arc<dyn ReaderKeys>, KeyStoreError> {
         self.0.reach()?;
         let name = String::from_utf8(kept.to_vec()).unwrap();
-        let base = self.0.slots.lock().unwrap().get(&name).cloned();
-        let base = base.ok_or_else(|| KeyStoreError::Unreadable(format!("no {name}")))?;
+        let slot = self.0.slots.lock().unwrap().get(&name).cloned();
+        let slot = slot.filter(|(_, bound)| *bound == exportability);
+        let (base, _) = slot.ok_or_else(|| KeyStoreError::Unreadable(format!("no {name}")))?;
         Ok(Arc::new(Slot { module: Arc::clone(&self.0), base }))
     }
 
-    async fn renew(&self, _of: KeySetId, _kept: &[u8]) -> Result<Option<Vec<u8>>, KeyStoreError> {
+    async fn renew(
+        &self,
+        _of: KeySetId,
+        _exportability: Exportability,
+        _kept: &[u8],
+    ) -> Result<Option<Vec<u8>>, KeyStoreError> {
         self.0.reach()?;
         Ok(None)
     }
@@ -151,7 +166,7 @@ async fn every_reader_sells_through_a_key_module_and_the_registry_keeps_none_of_
             assert_eq!(answer.get("status"), "approved", "{}", reader.serial);
         }
         for secret in world.app().store().secrets(SecretPlace::BaseKeys).await.unwrap() {
-            assert_eq!(secret.sealed, format!("slot {}", secret.number).into_bytes());
+            assert!(secret.sealed.starts_with(b"slot ") && secret.sealed.len() < 8);
         }
         let bytes = world.database.dump().await;
         for reader in &world.ready.readers {
@@ -180,7 +195,7 @@ async fn a_key_module_that_is_away_is_a_503_with_nothing_stored_and_the_sale_may
 
 #[tokio::test]
 async fn what_would_need_a_base_key_says_that_the_module_shows_none() {
-    scenario(async |world, _| {
+    scenario(async |world, module| {
         let data = world.swipe_at("20000001", "10.42", json!({})).await;
         let request = json!({
             "reader": "20000001", "encrypted_type": "spire", "encrypted_data": data,
@@ -192,8 +207,54 @@ async fn what_would_need_a_base_key_says_that_the_module_shows_none() {
         assert!(answer.body.contains("shows no base keys"), "{answer:?}");
         let id = KeySetId(2);
         assert!(world.gateway().sandbox_base_key(id).await.is_err());
+        let transport = transport_key(world, Algorithm::Aes256, AES_TRANSPORT).await;
+        let clara = operator(world, "clara", "custodian").await;
+        let export = export_under(&json!({ "id": 2 }), &transport);
+        let (status, told) = call(world, &clara, &export, Value::Null).await;
+        assert_eq!(status, 409, "{told}");
+        let why = "the key store shows no base keys; do this where it has its own door";
+        assert_eq!(text(&told["error"]), why);
+        module.is_locked.store(false, Ordering::Relaxed);
+        done_by(world, &clara, &export, Value::Null).await;
         world.clock.advance(DAY);
-        assert!(world.gateway().reseal().await.is_ok());
+        assert_eq!(world.gateway().reseal().await.unwrap(), Resealed::default());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_is_keyed_anew_only_once_the_module_has_made_its_key() {
+    scenario(async |world, module| {
+        let body = json!({ "prefix": "FFAA01", "cipher": "tdes-dukpt", "generate": true });
+        let set = done(world, "POST /admin/v1/key-sets", body).await;
+        let path = "/admin/v1/readers/20000001";
+        let (inject, body) = (format!("POST {path}/inject"), json!({ "key_set": set["id"] }));
+        let before = look(world, path).await;
+        module.is_away.store(true, Ordering::Relaxed);
+        // The set's keys are taken up, so the module is missed where it is to derive.
+        assert_eq!(call(world, "sandbox", &inject, body.clone()).await.0, 503);
+        module.is_away.store(false, Ordering::Relaxed);
+        assert_eq!(look(world, path).await, before);
+        let injected = done(world, &inject, body.clone()).await;
+        assert!(text(&injected["initial_ksn"]).starts_with("FFAA01"), "{injected}");
+        assert_eq!(call(world, "sandbox", &inject, body).await.0, 409, "once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_whose_key_of_a_set_was_not_handed_out_gets_it_by_the_same_request() {
+    scenario(async |world, _| {
+        let body = json!({ "serial": "20000099", "kind": "spire", "merchant": "sandbox",
+                           "endpoint": 1111, "key_set": 2, "device": 99 });
+        let reader = done(world, "POST /admin/v1/readers", body).await;
+        let inject = "POST /admin/v1/readers/20000099/inject";
+        let elsewhere = json!({ "key_set": 2, "device": 100 });
+        assert_eq!(call(world, "sandbox", inject, elsewhere).await.0, 409, "it is device 99");
+        let own = json!({ "key_set": 2, "device": 99 });
+        let injected = done(world, inject, own.clone()).await;
+        assert_eq!(injected["initial_ksn"], reader["initial_ksn"]);
+        assert_eq!(call(world, "sandbox", inject, own).await.0, 409, "once");
     })
     .await;
 }

@@ -1,12 +1,12 @@
 //! Keys in and out as key blocks: transport keys of two custodians, base keys that come and go
-//! under them, readers' initial keys, and what is refused.
+//! under them, readers' initial keys, and what is refused. `custody.rs` has who may do so.
 //!
 //! The blocks of these scenarios were made with psec 1.3.0, another implementation, under the
 //! protection keys of the examples in TR-31:2018, annex A; `tests/outside/key_exchange.py` has
 //! fresh ones made.
 
 use crate::leavings::logged;
-use crate::registry::{TDES, call, done, look, operator, stripe, text};
+use crate::registry::{TDES, call, done, done_by, look, operator, stripe, text};
 use crate::world::{World, contains, form_with, scenario, with};
 use serde_json::{Value, json};
 use tillgate::crypto::block_key::{Algorithm, BlockKey};
@@ -15,14 +15,13 @@ use tillgate::crypto::key_ring::KeyRing;
 use tillgate::crypto::reader_keys::BaseKey;
 use tillgate::gateway::Resealed;
 use tillgate::payment::ksn::Ksn;
-use tillgate::payment::operator::{Action, Role};
 use tillgate::store::SecretPlace;
 
 const TDES_TRANSPORT: &str = "DD7515F2BFC17F85CE48F3CA25CB21F6";
-const AES_TRANSPORT: &str = "88E1AB2A2E3DD38C1FA039A536500CC8A87AB9D62DC92C01058FA79F44657DE6";
+pub const AES_TRANSPORT: &str = "88E1AB2A2E3DD38C1FA039A536500CC8A87AB9D62DC92C01058FA79F44657DE6";
 /// The base keys of the examples in ANSI X9.24-1 and X9.24-3.
-const TDES_BASE: &str = "0123456789ABCDEFFEDCBA9876543210";
-const AES_BASE: &str = "FEDCBA9876543210F1F1F1F1F1F1F1F1";
+pub const TDES_BASE: &str = "0123456789ABCDEFFEDCBA9876543210";
+pub const AES_BASE: &str = "FEDCBA9876543210F1F1F1F1F1F1F1F1";
 /// psec's blocks of these base keys under these transport keys. The AES one says N: it goes no
 /// further.
 const TDES_BLOCK: &str = "B0096B0TX00E0000D5EE0676491AE016552786A29D3BC003D85BD54A0059CF5F02B563BD\
@@ -109,16 +108,18 @@ const REFUSED: [(&str, &str, bool, [&str; 2]); 13] = [
     (TDES_BLOCK, "aes-gcm", true, ["only DUKPT keys travel", "name a DUKPT key set or cipher"]),
 ];
 
-fn key(algorithm: Algorithm, digits: &str) -> BlockKey {
+const ROOT: &str = "sandbox";
+
+pub fn key(algorithm: Algorithm, digits: &str) -> BlockKey {
     BlockKey::from_hex(algorithm, digits).unwrap()
 }
 
-fn check_value(algorithm: Algorithm, digits: &str) -> String {
+pub fn check_value(algorithm: Algorithm, digits: &str) -> String {
     hex::encode_upper(key(algorithm, digits).check_value())
 }
 
 /// Anna and Ben bring a transport key that neither has; what its ceremony comes to.
-async fn transport_key(world: &World, algorithm: Algorithm, digits: &str) -> Value {
+pub async fn transport_key(world: &World, algorithm: Algorithm, digits: &str) -> Value {
     let mut tokens = Vec::new();
     for name in ["anna", "ben"] {
         let name = format!("{name}-{}", algorithm.name());
@@ -143,30 +144,39 @@ async fn transport_key(world: &World, algorithm: Algorithm, digits: &str) -> Val
     told["transport_key"].clone()
 }
 
-async fn both_transport_keys(world: &World) -> (Value, Value) {
+/// A TDES and an AES transport key, and the token of Clara, who moves keys under them.
+async fn both_transport_keys(world: &World) -> (Value, Value, String) {
     let tdes = transport_key(world, Algorithm::Tdes, TDES_TRANSPORT).await;
-    (tdes, transport_key(world, Algorithm::Aes256, AES_TRANSPORT).await)
+    let aes = transport_key(world, Algorithm::Aes256, AES_TRANSPORT).await;
+    (tdes, aes, operator(world, "clara", "custodian").await)
 }
 
-fn import(prefix: &str, cipher: &str, transport: &Value, block: &str) -> Value {
-    json!({ "prefix": prefix, "cipher": cipher, "transport_key": transport["id"],
-            "key_block": block })
+pub fn import_under(transport: &Value) -> String {
+    format!("POST /admin/v1/key-sets/import/{}", transport["id"])
 }
 
-/// What root's request is refused with.
-async fn sentence(world: &World, request: &str, body: Value) -> (u16, String) {
-    let (status, told) = call(world, "sandbox", request, body).await;
+pub fn export_under(set: &Value, transport: &Value) -> String {
+    format!("POST /admin/v1/key-sets/{}/export/{}", set["id"], transport["id"])
+}
+
+pub fn import(prefix: &str, cipher: &str, block: &str) -> Value {
+    json!({ "prefix": prefix, "cipher": cipher, "key_block": block })
+}
+
+/// What the request of whoever has this token is refused with.
+pub async fn sentence(world: &World, token: &str, request: &str, body: Value) -> (u16, String) {
+    let (status, told) = call(world, token, request, body).await;
     (status, text(&told["error"]).to_owned())
 }
 
-async fn register(world: &World, serial: &str, set: &Value, device: u32) {
+pub async fn register(world: &World, serial: &str, set: &Value, device: u32) {
     let body = json!({ "serial": serial, "kind": "spire", "merchant": "sandbox", "endpoint": 1111,
                        "key_set": set["id"], "device": device });
     done(world, "POST /admin/v1/readers", body).await;
 }
 
 /// Sells at a Spire reader with this key, and sees the sale approved.
-async fn sells(world: &World, name: &str, injected: &Value) {
+pub async fn sells(world: &World, name: &str, injected: &Value) {
     let form = form_with(name, "10.42", &stripe(injected, 1, "10.42"));
     world.sale(&with(&form, "encrypted-type", Some("spire"))).await.order();
     world.settle().await;
@@ -176,7 +186,7 @@ async fn sells(world: &World, name: &str, injected: &Value) {
 #[tokio::test]
 async fn two_custodians_make_a_transport_key_that_nobody_reads() {
     scenario(async |world| {
-        let (tdes, aes) = both_transport_keys(world).await;
+        let (tdes, aes, _) = both_transport_keys(world).await;
         let told = json!({ "id": 1, "algorithm": "tdes", "custodians": ["anna-tdes", "ben-tdes"],
                            "check_value": check_value(Algorithm::Tdes, TDES_TRANSPORT),
                            "made_at": world.clock.now() });
@@ -191,11 +201,11 @@ async fn two_custodians_make_a_transport_key_that_nobody_reads() {
                     "components": 2 }),
             json!({ "transport_algorithm": "tdes", "pin_formats": ["iso0"], "components": 2 }),
         ] {
-            let (status, why) = sentence(world, begin, body).await;
+            let (status, why) = sentence(world, ROOT, begin, body).await;
             assert!(status == 400 && why.contains("transport_algorithm alone"), "{why}");
         }
         let body = json!({ "transport_algorithm": "des", "components": 2 });
-        assert_eq!(sentence(world, begin, body).await.0, 400);
+        assert_eq!(sentence(world, ROOT, begin, body).await.0, 400);
         // The wire of base keys knows nothing of transport keys.
         let body = json!({ "prefix": "FFFF0E", "cipher": "tdes-dukpt", "components": 2 });
         let told = done(world, begin, body).await;
@@ -206,35 +216,11 @@ async fn two_custodians_make_a_transport_key_that_nobody_reads() {
 }
 
 #[tokio::test]
-async fn custodians_who_give_at_the_same_instant_make_one_key() {
-    scenario(async |world| {
-        let anna = operator(world, "anna", "custodian").await;
-        let ben = operator(world, "ben", "custodian").await;
-        for count in 1..=10 {
-            let body = json!({ "transport_algorithm": "aes128", "components": 2 });
-            let begun = done(world, "POST /admin/v1/key-ceremonies", body).await;
-            let give = format!("POST /admin/v1/key-ceremonies/{}/components", begun["id"]);
-            let part = |digits: &str| {
-                let value = check_value(Algorithm::Aes128, digits);
-                json!({ "component": digits, "check_value": value })
-            };
-            let (one, other) = tokio::join!(
-                call(world, &anna, &give, part(TDES_BASE)),
-                call(world, &ben, &give, part(AES_BASE))
-            );
-            assert_eq!((one.0, other.0), (200, 200), "{one:?} {other:?}");
-            assert_eq!(world.database.count("transport_keys").await, count);
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_base_key_made_elsewhere_comes_in_and_its_readers_sell() {
     scenario(async |world| {
-        let (tdes, aes) = both_transport_keys(world).await;
-        let body = import("FFFF0E", "tdes-dukpt", &tdes, TDES_BLOCK);
-        let set = done(world, "POST /admin/v1/key-sets/import", body).await;
+        let (tdes, aes, clara) = both_transport_keys(world).await;
+        let body = import("FFFF0E", "tdes-dukpt", TDES_BLOCK);
+        let set = done_by(world, &clara, &import_under(&tdes), body).await;
         assert_eq!(set["check_value"], check_value(Algorithm::Tdes, TDES_BASE));
         assert_eq!((&set["prefix"], &set["variant"]), (&json!("FFFF0E"), &json!("data-request")));
         register(world, "20000099", &set, 99).await;
@@ -245,9 +231,9 @@ async fn a_base_key_made_elsewhere_comes_in_and_its_readers_sell() {
         let reader = json!({ "serial": "20000099", "initial_ksn": ksn.to_string(),
                              "initial_key": hex::encode_upper(initial.expose()) });
         sells(world, "E-1", &reader).await;
-        let mut body = import("FFFF0F10", "aes128-dukpt", &aes, AES_BLOCK);
+        let mut body = import("FFFF0F10", "aes128-dukpt", AES_BLOCK);
         (body["id"], body["pin_formats"]) = (json!(77), json!(["iso4"]));
-        let set = done(world, "POST /admin/v1/key-sets/import", body).await;
+        let set = done_by(world, &clara, &import_under(&aes), body).await;
         assert_eq!((&set["id"], &set["pin_formats"]), (&json!(77), &json!(["iso4"])));
         assert_eq!(set["check_value"], check_value(Algorithm::Aes128, AES_BASE));
     })
@@ -257,7 +243,7 @@ async fn a_base_key_made_elsewhere_comes_in_and_its_readers_sell() {
 #[tokio::test]
 async fn a_base_key_that_goes_out_comes_in_again_as_the_same() {
     scenario(async |world| {
-        let (tdes, aes) = both_transport_keys(world).await;
+        let (tdes, aes, clara) = both_transport_keys(world).await;
         let mut place = 0;
         for (transport, front, cipher, prefix) in [
             (&tdes, "B0096B0TX00E", "tdes-dukpt", ""),
@@ -269,14 +255,13 @@ async fn a_base_key_that_goes_out_comes_in_again_as_the_same() {
             let prefix = |number| format!("FFAA{number:02}{prefix}");
             let body = json!({ "prefix": prefix(place), "cipher": cipher, "generate": true });
             let set = done(world, "POST /admin/v1/key-sets", body).await;
-            let export = format!("POST /admin/v1/key-sets/{}/export", set["id"]);
-            let body = json!({ "transport_key": transport["id"] });
-            let out = done(world, &export, body).await;
+            let export = export_under(&set, transport);
+            let out = done_by(world, &clara, &export, Value::Null).await;
             assert_eq!(out["check_value"], set["check_value"]);
             let block = text(&out["key_block"]);
             assert!(block.starts_with(front), "{block}");
-            let body = import(&prefix(place + 1), cipher, transport, block);
-            let again = done(world, "POST /admin/v1/key-sets/import", body).await;
+            let body = import(&prefix(place + 1), cipher, block);
+            let again = done_by(world, &clara, &import_under(transport), body).await;
             assert_eq!(again["check_value"], set["check_value"]);
             if (front, place) == ("B0096B0TX00E", 2) {
                 register(world, "20000099", &again, 99).await;
@@ -291,13 +276,13 @@ async fn a_base_key_that_goes_out_comes_in_again_as_the_same() {
 #[tokio::test]
 async fn a_key_block_that_does_not_fit_is_refused_with_a_sentence_of_its_own() {
     scenario(async |world| {
-        let (tdes, aes) = both_transport_keys(world).await;
+        let (tdes, aes, clara) = both_transport_keys(world).await;
         let before = world.database.count("key_sets").await;
-        let request = "POST /admin/v1/key-sets/import";
         for (block, cipher, under_tdes, words) in REFUSED {
             let prefix = if cipher.starts_with("aes128") { "FFAA0100" } else { "FFAA01" };
-            let body = import(prefix, cipher, if under_tdes { &tdes } else { &aes }, block);
-            let (status, why) = sentence(world, request, body).await;
+            let request = import_under(if under_tdes { &tdes } else { &aes });
+            let body = import(prefix, cipher, block);
+            let (status, why) = sentence(world, &clara, &request, body).await;
             let told = status == 400 && words.iter().all(|word| why.contains(word));
             assert!(told, "{status} {why}");
         }
@@ -306,15 +291,15 @@ async fn a_key_block_that_does_not_fit_is_refused_with_a_sentence_of_its_own() {
         let spoilt = AES_BLOCK.replace("84B4", "84B5");
         let mut answers = Vec::new();
         for (transport, block) in [(&other, AES_BLOCK), (&aes, &*spoilt)] {
-            let body = import("FFAA0100", "aes128-dukpt", transport, block);
-            answers.push(sentence(world, request, body).await);
+            let body = import("FFAA0100", "aes128-dukpt", block);
+            answers.push(sentence(world, &clara, &import_under(transport), body).await);
         }
         assert!(answers[0] == answers[1] && answers[0].1.contains("compare"), "{answers:?}");
-        let unknown = import("FFAA01", "tdes-dukpt", &json!({ "id": 4711 }), TDES_BLOCK);
-        let (status, why) = sentence(world, request, unknown).await;
+        let (unknown, body) = (json!({ "id": 4711 }), import("FFAA01", "tdes-dukpt", TDES_BLOCK));
+        let (status, why) = sentence(world, &clara, &import_under(&unknown), body).await;
         assert!(status == 404 && why.contains("a key ceremony makes one"), "{why}");
-        let taken = import("FFFF02", "tdes-dukpt", &tdes, TDES_BLOCK);
-        assert_eq!(sentence(world, request, taken).await.0, 409);
+        let taken = import("FFFF02", "tdes-dukpt", TDES_BLOCK);
+        assert_eq!(sentence(world, &clara, &import_under(&tdes), taken).await.0, 409);
         assert_eq!(world.database.count("key_sets").await, before, "nothing was stored");
     })
     .await;
@@ -323,7 +308,7 @@ async fn a_key_block_that_does_not_fit_is_refused_with_a_sentence_of_its_own() {
 #[tokio::test]
 async fn no_key_leaves_under_a_weaker_one_nor_against_its_word() {
     scenario(async |world| {
-        let (tdes, aes) = both_transport_keys(world).await;
+        let (tdes, aes, clara) = both_transport_keys(world).await;
         let short = transport_key(world, Algorithm::Aes128, AES_BASE).await;
         let mut sets = Vec::new();
         for (prefix, cipher) in
@@ -332,29 +317,27 @@ async fn no_key_leaves_under_a_weaker_one_nor_against_its_word() {
             let body = json!({ "prefix": prefix, "cipher": cipher, "generate": true });
             sets.push(done(world, "POST /admin/v1/key-sets", body).await);
         }
-        let body = import("FFAA0400", "aes128-dukpt", &aes, AES_BLOCK);
-        sets.push(done(world, "POST /admin/v1/key-sets/import", body).await);
+        let body = import("FFAA0400", "aes128-dukpt", AES_BLOCK);
+        sets.push(done_by(world, &clara, &import_under(&aes), body).await);
         for (set, transport, word) in [
             (0, &tdes, "a key of aes128 is not wrapped under a transport key of tdes"),
             (1, &short, "a key of aes256 is not wrapped under a transport key of aes128"),
             (2, &aes, "only DUKPT keys travel"),
-            (3, &aes, "says N: it may not be exported"),
+            (3, &aes, "may not be exported: the key block that brought it says N"),
         ] {
-            let export = format!("POST /admin/v1/key-sets/{}/export", sets[set]["id"]);
-            let body = json!({ "transport_key": transport["id"] });
-            let (status, why) = sentence(world, &export, body).await;
+            let export = export_under(&sets[set], transport);
+            let (status, why) = sentence(world, &clara, &export, Value::Null).await;
             assert!(status == 409 && why.contains(word), "{status} {why}");
         }
         // What came with S leaves with S.
-        let body = import("FFAA05", "tdes-dukpt", &aes, SENSITIVE_BLOCK);
-        let set = done(world, "POST /admin/v1/key-sets/import", body).await;
-        let export = format!("POST /admin/v1/key-sets/{}/export", set["id"]);
-        let out = done(world, &export, json!({ "transport_key": tdes["id"] })).await;
+        let body = import("FFAA05", "tdes-dukpt", SENSITIVE_BLOCK);
+        let set = done_by(world, &clara, &import_under(&aes), body).await;
+        let out = done_by(world, &clara, &export_under(&set, &tdes), Value::Null).await;
         assert!(text(&out["key_block"]).starts_with("B0096B0TX00S"), "{out}");
-        let missing = json!({ "transport_key": 4711 });
-        assert_eq!(sentence(world, &export, missing).await.0, 404);
-        let nowhere = "POST /admin/v1/key-sets/4711/export";
-        assert_eq!(sentence(world, nowhere, json!({ "transport_key": 1 })).await.0, 404);
+        let missing = json!({ "id": 4711 });
+        for nowhere in [export_under(&set, &missing), export_under(&missing, &tdes)] {
+            assert_eq!(sentence(world, &clara, &nowhere, Value::Null).await.0, 404);
+        }
     })
     .await;
 }
@@ -362,33 +345,36 @@ async fn no_key_leaves_under_a_weaker_one_nor_against_its_word() {
 #[tokio::test]
 async fn a_readers_initial_key_goes_to_its_injection_as_a_key_block() {
     scenario(async |world| {
-        let (tdes, aes) = both_transport_keys(world).await;
-        let body = import("FFFF0E", "tdes-dukpt", &tdes, TDES_BLOCK);
-        let set = done(world, "POST /admin/v1/key-sets/import", body).await;
+        let (tdes, aes, clara) = both_transport_keys(world).await;
+        let body = import("FFFF0E", "tdes-dukpt", TDES_BLOCK);
+        let set = done_by(world, &clara, &import_under(&tdes), body).await;
         register(world, "20000099", &set, 99).await;
-        let inject = "POST /admin/v1/readers/20000099/inject";
-        let body = json!({ "transport_key": aes["id"] });
-        let told = done(world, inject, body.clone()).await;
+        let inject = |serial: &str, transport: &Value| {
+            format!("POST /admin/v1/readers/{serial}/inject/{}", transport["id"])
+        };
+        let own = inject("20000099", &aes);
+        let told = done_by(world, &clara, &own, Value::Null).await;
         assert_eq!(told.get("initial_key"), None);
         let kbpk = key(Algorithm::Aes256, AES_TRANSPORT);
         let (header, initial) = unwrap(&kbpk, text(&told["key_block"])).unwrap();
         assert_eq!(header.usage(), KeyUsage::InitialDukpt);
         assert_eq!(header.optional_text("KS"), told["initial_ksn"].as_str());
         assert_eq!(told["check_value"], hex::encode_upper(initial.check_value()));
-        assert_eq!(sentence(world, inject, body).await.0, 409, "once");
+        assert_eq!(sentence(world, &clara, &own, Value::Null).await.0, 409, "once");
         let mut injected = told.clone();
         injected["initial_key"] = json!(hex::encode_upper(initial.expose()));
         sells(world, "I-1", &injected).await;
         // What is refused leaves the reader as it is: neither re-keyed nor counted as injected.
         let body = json!({ "prefix": "FFAA0100", "cipher": "aes128-dukpt", "generate": true });
         let long = done(world, "POST /admin/v1/key-sets", body).await;
-        let body = json!({ "key_set": long["id"], "device": 1, "transport_key": tdes["id"] });
-        let (status, why) = sentence(world, inject, body).await;
+        let body = json!({ "key_set": long["id"], "device": 1 });
+        let weak = inject("20000099", &tdes);
+        let (status, why) = sentence(world, &clara, &weak, body).await;
         assert!(status == 409 && why.contains("which is weaker"), "{why}");
         let reader = look(world, "/admin/v1/readers/20000099").await;
         assert_eq!((&reader["key_set"], &reader["state"]), (&set["id"], &json!("active")));
-        let body = json!({ "transport_key": aes["id"] });
-        let (status, why) = sentence(world, "POST /admin/v1/readers/10000462/inject", body).await;
+        let sim = inject("10000462", &aes);
+        let (status, why) = sentence(world, &clara, &sim, Value::Null).await;
         assert!(status == 409 && why.contains("only DUKPT keys travel"), "{why}");
         let reader = look(world, "/admin/v1/readers/10000462").await;
         assert_eq!(reader["injected_at"], Value::Null);
@@ -397,36 +383,9 @@ async fn a_readers_initial_key_goes_to_its_injection_as_a_key_block() {
 }
 
 #[tokio::test]
-async fn only_who_handles_keys_moves_them_and_every_call_is_in_the_log() {
-    scenario(async |world| {
-        let list = "GET /admin/v1/transport-keys";
-        for role in Role::ALL {
-            let token = operator(world, &format!("the-{}", role.name()), role.name()).await;
-            assert_eq!(call(world, &token, list, Value::Null).await.0, 200);
-            for request in ["POST /admin/v1/key-sets/import", "POST /admin/v1/key-sets/2/export"] {
-                let (status, told) = call(world, &token, request, json!({})).await;
-                let expected = if role.may(Action::HandleKeys) { 400 } else { 403 };
-                assert_eq!(status, expected, "{} {request}: {told}", role.name());
-                let rows = look(world, "/admin/v1/audit?limit=1000").await;
-                let newest_first = rows.as_array().unwrap().iter().rev();
-                let mut calls = newest_first
-                    .filter(|row| row["action"] == request.replace("/2/", "/{key_set}/"));
-                let row = calls.next().unwrap();
-                let who = format!("the-{}", role.name());
-                assert_eq!((text(&row["operator"]), &row["status"]), (&*who, &json!(expected)));
-            }
-        }
-        for request in [list, "POST /admin/v1/key-sets/import"] {
-            assert_eq!(call(world, "", request, Value::Null).await.0, 401);
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn transport_keys_are_sealed_anew_with_the_rest_and_never_seen() {
     scenario(async |world| {
-        let (tdes, aes) = both_transport_keys(world).await;
+        let (tdes, aes, clara) = both_transport_keys(world).await;
         let ring = |keys: &[u8]| {
             let lines: Vec<_> = keys.iter().map(|byte| hex::encode([*byte; 32])).collect();
             KeyRing::from_lines(&lines.join("\n")).unwrap()
@@ -448,8 +407,8 @@ async fn transport_keys_are_sealed_anew_with_the_rest_and_never_seen() {
             ("FFFF0E", "tdes-dukpt", &tdes, TDES_BLOCK),
             ("FFFF0F10", "aes128-dukpt", &aes, AES_BLOCK),
         ] {
-            let body = import(prefix, cipher, transport, block);
-            let set = done(world, "POST /admin/v1/key-sets/import", body).await;
+            let body = import(prefix, cipher, block);
+            let set = done_by(world, &clara, &import_under(transport), body).await;
             answers += &set.to_string();
         }
         let sets = look(world, "/admin/v1/key-sets").await.to_string();

@@ -96,8 +96,9 @@ async fn nothing_needs_the_first_key(world: &World) {
     let (first, next) = (store(first), store(next));
     for secret in world.app().store().secrets(SecretPlace::BaseKeys).await.unwrap() {
         let set = world.app().store().key_set(KeySetId(secret.number)).await.unwrap().unwrap();
-        assert!(first.take_up(set.id, set.cipher, &secret.sealed).await.is_err());
-        assert!(next.take_up(set.id, set.cipher, &secret.sealed).await.is_ok());
+        let exportability = set.exportability;
+        assert!(first.take_up(set.id, set.cipher, exportability, &secret.sealed).await.is_err());
+        assert!(next.take_up(set.id, set.cipher, exportability, &secret.sealed).await.is_ok());
     }
 }
 

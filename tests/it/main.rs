@@ -16,6 +16,7 @@ mod card_data;
 mod chip;
 mod clock;
 mod close_day;
+mod custody;
 mod database;
 mod dice;
 mod dockerfile;

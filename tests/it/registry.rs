@@ -39,7 +39,12 @@ pub async fn call(world: &World, token: &str, request: &str, body: Value) -> (u1
 
 /// What root asks for and gets.
 pub async fn done(world: &World, request: &str, body: Value) -> Value {
-    let (status, told) = call(world, ROOT, request, body).await;
+    done_by(world, ROOT, request, body).await
+}
+
+/// What whoever has this token asks for and gets.
+pub async fn done_by(world: &World, token: &str, request: &str, body: Value) -> Value {
+    let (status, told) = call(world, token, request, body).await;
     assert!((200..300).contains(&status), "{request}: {status} {told}");
     told
 }
@@ -57,8 +62,7 @@ async fn refused(world: &World, request: &str, body: Value) -> u16 {
 
 pub async fn operator(world: &World, name: &str, role: &str) -> String {
     let body = json!({ "name": name, "role": role });
-    let told = done(world, "POST /admin/v1/operators", body).await;
-    told["token"].as_str().unwrap().to_owned()
+    text(&done(world, "POST /admin/v1/operators", body).await["token"]).to_owned()
 }
 
 pub fn text(value: &Value) -> &str {
@@ -139,7 +143,7 @@ async fn a_merchant_enrolled_over_http_sells_at_its_own_reader() {
 }
 
 /// Each changing route and what it is.
-const CHANGES: [(&str, Action); 17] = [
+const CHANGES: [(&str, Action); 18] = [
     ("POST /admin/v1/operators", Action::Govern),
     ("POST /admin/v1/operators/x/disable", Action::Govern),
     ("POST /admin/v1/merchants", Action::Govern),
@@ -150,11 +154,12 @@ const CHANGES: [(&str, Action); 17] = [
     ("PUT /admin/v1/endpoints/4711/callback-url", Action::Operate),
     ("POST /admin/v1/key-sets", Action::HandleKeys),
     ("POST /admin/v1/key-ceremonies", Action::HandleKeys),
-    ("POST /admin/v1/key-ceremonies/1/components", Action::HandleKeys),
+    ("POST /admin/v1/key-ceremonies/1/components", Action::MoveKeys),
     ("POST /admin/v1/readers", Action::Operate),
     ("POST /admin/v1/readers/x/block", Action::Operate),
     ("POST /admin/v1/readers/x/lost", Action::Operate),
     ("POST /admin/v1/readers/x/inject", Action::HandleKeys),
+    ("POST /admin/v1/readers/x/inject/1", Action::MoveKeys),
     ("POST /admin/gates/4711/unlock", Action::Operate),
     ("POST /admin/orders/4711/resolve", Action::Operate),
 ];
@@ -214,7 +219,7 @@ async fn an_operator_who_is_shut_out_stays_out() {
     .await;
 }
 
-async fn change(world: &World, statement: &str) {
+pub async fn change(world: &World, statement: &str) {
     let pool = world.database.look().await;
     pool.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
     pool.close().await;
@@ -390,11 +395,7 @@ async fn a_reader_is_blocked_unblocked_keyed_anew_and_lost() {
         let form = world.sale_form("B-3", "1").await;
         assert!(world.sale(&form).await.refusal().contains("READER_NOT_ASSIGNED"));
 
-        let (first, body) = (
-            "FFFF01",
-            json!({ "prefix": "FFFF0C", "cipher": "aes-gcm",
-                                               "generate": true }),
-        );
+        let body = json!({ "prefix": "FFFF0C", "cipher": "aes-gcm", "generate": true });
         let set = done(world, "POST /admin/v1/key-sets", body).await;
         done(world, &at("inject"), Value::Null).await;
         let anew = done(world, &at("inject"), json!({ "key_set": set["id"] })).await;
@@ -406,7 +407,7 @@ async fn a_reader_is_blocked_unblocked_keyed_anew_and_lost() {
         assert_eq!(refused(world, &at("inject"), json!({ "key_set": 1 })).await, 409);
         let back = json!({ "key_set": 1, "device": 4711 });
         let back = done(world, &at("inject"), back).await;
-        assert!(text(&back["initial_ksn"]).starts_with(first), "{back}");
+        assert!(text(&back["initial_ksn"]).starts_with("FFFF01"), "{back}");
 
         assert_eq!(state(done(world, &at("lost"), Value::Null).await), "lost");
         for what in ["block", "unblock", "inject"] {
@@ -453,8 +454,7 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
         assert_eq!((&told["descriptor"], &told["currency"]), (&json!("NEW"), &json!("RUB")));
         assert_eq!(look(world, "/admin/v1/endpoints/1111").await, told);
         let set = |prefix: &str, cipher: &str| {
-            json!({ "prefix": prefix, "cipher": cipher,
-                                                       "generate": true })
+            json!({ "prefix": prefix, "cipher": cipher, "generate": true })
         };
         for (body, status) in [
             (set("FFFF01", "aes-gcm"), 409),

@@ -8,7 +8,7 @@ use tillgate::payment::host::HostAnswer;
 use tillgate::payment::ids::{
     EndpointId, KeySetId, MerchantId, NoticeId, OrderId, ReaderId, SerialNumber,
 };
-use tillgate::payment::key_set::Cipher;
+use tillgate::payment::key_set::{Cipher, Exportability};
 use tillgate::payment::ksn::Ksn;
 use tillgate::payment::limits::Limits;
 use tillgate::payment::merchant::{Endpoint, Terms};
@@ -58,6 +58,7 @@ impl Shelf {
             prefix: vec![1, 2, 3],
             cipher: Cipher::AesGcm,
             pin_formats: Vec::new(),
+            exportability: Exportability::No,
             base_key_sealed: vec![9; 40],
         };
         self.first.add_key_set(&set).await.unwrap();

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use tillgate::payment::ids::{EndpointId, JobId, KeySetId, OrderId};
 use tillgate::payment::notice::Attempt;
 use tillgate::payment::order::Status;
-use tillgate::payment::reader::ReaderState;
+use tillgate::payment::reader::{Reader, ReaderState};
 use tillgate::payment::transition::{Event, Step, apply};
 use tillgate::store::{
     Acceptance, Advance, JobRef, Location, NoticeResult, Store, StoreError, StoredCardKey,
@@ -76,7 +76,8 @@ async fn an_order_in_flight_does_not_move_the_counter_of_its_readers_next_key() 
         assert_eq!(shelf.accept("a", 1, 5).await, Acceptance::Saved);
         let next = reader(500).initial_ksn;
         let old = shelf.first.reader("serial 1").await.unwrap().unwrap();
-        assert!(shelf.first.replace_key(&old, old.key_set, next, 200).await.unwrap());
+        let rekeyed = Reader { initial_ksn: next, ..old.clone() };
+        assert!(shelf.first.replace_key(&old, &rekeyed, 200).await.unwrap());
         assert_eq!(shelf.accept("b", 1, 6).await, Acceptance::CounterReplayed);
         let reader = shelf.first.reader("serial 1").await.unwrap().unwrap();
         assert_eq!((reader.last_counter, reader.initial_ksn), (0, next));

@@ -5,7 +5,7 @@ use crate::process::repository_file;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, AssertSqlSafe, Executor, SqlSafeStr};
 use tillgate::payment::ids::{EndpointId, KeySetId};
-use tillgate::payment::key_set::{Cipher, DataVariant};
+use tillgate::payment::key_set::{Cipher, DataVariant, Exportability};
 use tillgate::payment::pin_format::PinFormat;
 use tillgate::store::{Location, Store, StoredGoal};
 
@@ -80,6 +80,8 @@ async fn open_and_look(database: Database) {
     assert_eq!((endpoint.currency.alpha(), endpoint.terms.hold_days), ("RUB", 7));
     let set = store.key_set(KeySetId(1)).await.unwrap().unwrap();
     assert_eq!((set.cipher, set.base_key_sealed), (Cipher::AesGcm, vec![1, 2]));
+    // Nobody was asked whether this key may leave.
+    assert_eq!(set.exportability, Exportability::No);
     let reader = store.reader("10000462").await.unwrap().unwrap();
     assert_eq!(reader.initial_ksn.to_string(), "FFFF0100000007000000");
     assert_eq!((reader.last_counter, reader.state.name()), (42, "active"));

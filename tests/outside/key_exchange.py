@@ -81,7 +81,7 @@ def wanted(got, expected, what):
         sys.exit(f"{what}: {got!r} instead of {expected!r}")
 
 
-def exchange(gateway, dice, transport, kbpk, version, cipher, number):
+def exchange(gateway, token, dice, transport, kbpk, version, cipher, number):
     """Imports a base key that psec has wrapped, exports it, and injects a reader of the set."""
     import psec
 
@@ -90,18 +90,18 @@ def exchange(gateway, dice, transport, kbpk, version, cipher, number):
     header = psec.tr31.Header(version, "B0", letter, dice.choice("XN"), "00", dice.choice("ES"))
     block = psec.tr31.wrap(kbpk, header, base)
     prefix = f"AA{number:04X}" + ("" if letter == "T" else "00")
-    facts = {"prefix": prefix, "cipher": cipher, "transport_key": transport, "key_block": block}
-    made = gateway.ask("/key-sets/import", facts)
+    facts = {"prefix": prefix, "cipher": cipher, "key_block": block}
+    made = gateway.ask(f"/key-sets/import/{transport}", facts, token)
     wanted(made["check_value"], check_value(letter == "T", base), f"{cipher} under {version}")
-    out = gateway.ask(f"/key-sets/{made['id']}/export", {"transport_key": transport})
+    out = gateway.ask(f"/key-sets/{made['id']}/export/{transport}", {}, token)
     read, key = psec.tr31.unwrap(kbpk, out["key_block"])
     told = read.version_id + read.key_usage + read.algorithm + read.mode_of_use + read.exportability
     wanted(key, base, f"{cipher} out again")
     wanted(told, version + "B0" + letter + "X" + header.exportability, "the header of a base key")
-    serial = f"4{number:07}"
+    serial = f"5{number:07}"
     gateway.ask("/readers", {"serial": serial, "kind": "spire", "merchant": "sandbox",
                              "endpoint": 1111, "key_set": made["id"], "device": 1})
-    given = gateway.ask(f"/readers/{serial}/inject", {"transport_key": transport})
+    given = gateway.ask(f"/readers/{serial}/inject/{transport}", {}, token)
     read, key = psec.tr31.unwrap(kbpk, given["key_block"])
     name = {"KS": given["initial_ksn"]} if letter == "T" else {"IK": given["initial_ksn"][:16]}
     blocks = {id: text for id, text in dict(read.blocks).items() if id != "PB"}
@@ -123,7 +123,7 @@ def main(binary, seed="4711"):
                 transport = bring_transport_key(gateway, tokens, dice, algorithm, kbpk)
                 for cipher in ciphers * ROUNDS:
                     done += 1
-                    exchange(gateway, dice, transport, kbpk, version, cipher, done)
+                    exchange(gateway, tokens[0], dice, transport, kbpk, version, cipher, done)
         finally:
             process.terminate()
     print(f"{done} base keys came in and went out as key blocks that psec made and reads")

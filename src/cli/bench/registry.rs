@@ -4,7 +4,7 @@ use super::gateway::{Enrolled, ReaderLine};
 use crate::clock::Entropy;
 use crate::gateway::{Gateway, NewKeySet};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
-use crate::payment::key_set::{AesLength, Cipher, DataVariant};
+use crate::payment::key_set::{AesLength, Cipher, DataVariant, Exportability};
 use crate::payment::ksn::Ksn;
 use crate::payment::limits::Limits;
 use crate::payment::merchant::{Endpoint, Terms};
@@ -116,6 +116,7 @@ pub(super) async fn register(store: &Store, readers: u32, now: i64) -> anyhow::R
         prefix: prefix(Cipher::AesGcm).to_vec(),
         cipher: Cipher::AesGcm,
         pin_formats: Vec::new(),
+        exportability: Exportability::No,
         base_key_sealed: no_key,
     };
     store.add_key_set(&key_set).await?;

@@ -105,12 +105,16 @@ fn let_in(
         let told = "use an operator's token: Authorization: Bearer TOKEN";
         return Err(Box::new(problem(StatusCode::UNAUTHORIZED, told)));
     };
-    if caller.role.may(action_of(request.method(), &route_of(request))) {
+    let action = action_of(request.method(), &route_of(request));
+    if caller.role.may(action) {
         return Ok(caller);
     }
     let role = caller.role.name();
     tracing::warn!(operator = caller.name, role, "answered 403: not for this role");
-    Err(Box::new(problem(StatusCode::FORBIDDEN, format!("this is not for the role {role}"))))
+    let others = Role::ALL.into_iter().filter(|other| other.may(action)).map(Role::name);
+    let others = others.collect::<Vec<_>>().join(" or ");
+    let told = format!("this is not for the role {role}; ask somebody of the role {others}");
+    Err(Box::new(problem(StatusCode::FORBIDDEN, told)))
 }
 
 /// What a call does. A route that is not named here is for admins, if it is not a mere look.
@@ -122,6 +126,10 @@ fn action_of(method: &Method, route: &str) -> Action {
         "/admin/v1/readers/{serial}/inject" | "/admin/v1/merchants/{login}/control-key" => {
             Action::HandleKeys
         }
+        "/admin/v1/key-ceremonies/{ceremony}/components"
+        | "/admin/v1/key-sets/import/{transport_key}"
+        | "/admin/v1/key-sets/{key_set}/export/{transport_key}"
+        | "/admin/v1/readers/{serial}/inject/{transport_key}" => Action::MoveKeys,
         "/admin/gates/{endpoint}/unlock"
         | "/admin/orders/{order}/resolve"
         | "/admin/explain/decrypt"

@@ -87,6 +87,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         admin::v1::unblock,
         admin::v1::lose,
         admin::v1::inject,
+        admin::v1::inject_wrapped,
         ops::live,
         ops::ready,
         ops::metrics,

@@ -1,9 +1,8 @@
 //! Callback addresses with macros: the merchant chooses which parameters come, and under which
 //! names (MAPI 7, "customizable URL").
 //!
-//! `https://shop.example.com/paid?id=${client_orderid}&ok=${status}&check=${control}`. A macro is
-//! replaced by the parameter of its name, percent-encoded, or by nothing if the callback has no such
-//! parameter.
+//! `https://shop.example.com/paid?id=${client_orderid}&ok=${status}&check=${control}`: a macro is
+//! replaced by the parameter of its name, percent-encoded, or by nothing if the callback has none.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 

@@ -11,8 +11,8 @@ use crate::gateway::keys::Sealed;
 use crate::gateway::rotate::component_context;
 use crate::gateway::{Failure, Gateway};
 use crate::payment::ids::{KeySetId, TransportKeyId};
+use crate::payment::key_set::Exportability;
 use crate::store::{CeremonyRecord, ComponentRecord, MadeKey, Numbered, StoredGoal};
-use zeroize::Zeroizing;
 
 /// What the components of a ceremony make.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +55,7 @@ impl Gateway {
         if !(COMPONENTS_MIN..=COMPONENTS_MAX).contains(&components) {
             return Err(RegistryError::invalid("components", "must be 2 or 3"));
         }
+        let _turn = self.registry_turn.lock().await;
         if let Goal::KeySet(facts) = goal {
             self.check_facts(facts).await?;
         }
@@ -89,8 +90,9 @@ impl Gateway {
     /// Takes an operator's component. The last one makes the key, and the components go.
     ///
     /// # Errors
-    /// A component that is none or has another check value; a second one of the same operator;
-    /// components that make no key, which all go, so that the ceremony begins again.
+    /// A component that is none or has another check value; a second one of the same operator; a
+    /// ceremony that is over. Components that make no key, or one for a key set that meanwhile
+    /// cannot be, all go, so that the ceremony begins again.
     pub async fn give_component(
         &self,
         id: i64,
@@ -98,32 +100,26 @@ impl Gateway {
         text: &str,
         check_value: [u8; CHECK_VALUE_LEN],
     ) -> Result<Progress, RegistryError> {
-        let ceremony = self.ceremony_record(id).await?;
-        if ceremony.made.is_some() {
-            return Err(RegistryError::conflict("this ceremony has its key"));
-        }
+        let _turn = self.registry_turn.lock().await;
+        let ceremony = self.ceremony_under_way(id).await?;
         let algorithm = Goal::read(&ceremony.goal)?.algorithm();
         let component = Component::from_hex(algorithm, text, Some(check_value));
         component.map_err(|error| RegistryError::invalid("component", error.to_string()))?;
-        let clear = Zeroizing::new(text.to_owned());
-        let (context, entropy) = (component_context(id, operator), &self.parts.entropy);
-        let sealed = self.parts.keys.seal(Sealed::Component, &context, clear.as_bytes(), entropy);
-        let record = ComponentRecord {
-            operator: operator.to_owned(),
-            check_value: hex::encode_upper(check_value),
-            sealed,
-        };
+        let record = self.sealed_component(id, operator, text, check_value);
         let is_new = self.store().add_component(id, &record, self.clock().now()).await?;
         let given = self.store().components_of(id).await?;
         // Whoever failed over the last component has left all of them and no key: who gives theirs
         // again lets the ceremony go on.
         if !is_new && given.len() < ceremony.components {
+            // Perhaps another instance has just ended it.
+            self.ceremony_under_way(id).await?;
             let why = "this operator has given a component; the others' are still to come";
             return Err(RegistryError::conflict(why));
         }
         if given.len() >= ceremony.components
             && let Err(error) = self.complete_ceremony(&ceremony, &given).await
-            // Of two who gave at the same instant one makes the key, and both see it.
+            // Of two who gave at the same instant, each to another instance, one makes the key, and
+            // both see it.
             && self.ceremony_record(id).await?.made.is_none()
         {
             return Err(error);
@@ -138,14 +134,19 @@ impl Gateway {
     ) -> Result<(), RegistryError> {
         let key = match self.combined(ceremony, given)? {
             Ok(key) => key,
-            Err(why) => {
-                self.store().forget_components(ceremony.id).await?;
-                let why = format!("{why}; all components were put away, begin again");
-                return Err(RegistryError::conflict(why));
-            }
+            Err(why) => return self.put_away(ceremony, &why, "begin again").await,
         };
         let made = match Goal::read(&ceremony.goal)? {
-            Goal::KeySet(facts) => MadeKey::KeySet(self.kept_key_set(None, &facts, &key).await?),
+            Goal::KeySet(facts) => {
+                // Another set may have come since the ceremony began.
+                if let Err(error) = self.check_facts(&facts).await {
+                    let RegistryError::Conflict(why) = error else { return Err(error) };
+                    let next = "begin a ceremony for another prefix";
+                    return self.put_away(ceremony, &why, next).await;
+                }
+                let set = self.kept_key_set(None, &facts, &key, Exportability::Trusted).await?;
+                MadeKey::KeySet(set)
+            }
             Goal::TransportKey(_) => {
                 let custodians = given.iter().map(|one| one.operator.clone()).collect();
                 let sealed = self.sealed_transport_key(ceremony.id, custodians, &key).await?;
@@ -153,6 +154,18 @@ impl Gateway {
             }
         };
         Ok(self.store().complete_ceremony(ceremony.id, &made).await?)
+    }
+
+    /// Ends what comes to nothing: its components go, and whoever gave the last one hears why.
+    async fn put_away(
+        &self,
+        ceremony: &CeremonyRecord,
+        why: &str,
+        next: &str,
+    ) -> Result<(), RegistryError> {
+        self.store().forget_components(ceremony.id).await?;
+        let why = format!("{why}; all components were put away, {next}");
+        Err(RegistryError::conflict(why))
     }
 
     /// The key, or why the components make none.
@@ -172,6 +185,21 @@ impl Gateway {
         Ok(combine(&components).map_err(|error| error.to_string()))
     }
 
+    fn sealed_component(
+        &self,
+        ceremony: i64,
+        operator: &str,
+        text: &str,
+        check_value: [u8; CHECK_VALUE_LEN],
+    ) -> ComponentRecord {
+        let (context, entropy) = (component_context(ceremony, operator), &self.parts.entropy);
+        ComponentRecord {
+            operator: operator.to_owned(),
+            check_value: hex::encode_upper(check_value),
+            sealed: self.parts.keys.seal(Sealed::Component, &context, text.as_bytes(), entropy),
+        }
+    }
+
     fn open_component(
         &self,
         ceremony: i64,
@@ -185,6 +213,17 @@ impl Gateway {
         let text = std::str::from_utf8(&opened).map_err(|error| broken(error.to_string()))?;
         let component = Component::from_hex(algorithm, text, None);
         component.map_err(|error| broken(error.to_string()))
+    }
+
+    /// The ceremony, if its key is still to come.
+    async fn ceremony_under_way(&self, id: i64) -> Result<CeremonyRecord, RegistryError> {
+        let ceremony = self.ceremony_record(id).await?;
+        match ceremony.made {
+            None => Ok(ceremony),
+            Some(_) => Err(RegistryError::conflict(
+                "this ceremony has its key; look at what came of it, or begin another one",
+            )),
+        }
     }
 
     async fn ceremony_record(&self, id: i64) -> Result<CeremonyRecord, RegistryError> {

@@ -20,6 +20,7 @@ impl Gateway {
         endpoint: Endpoint,
     ) -> Result<Endpoint, RegistryError> {
         self.check_endpoint(&endpoint).await?;
+        let _turn = self.registry_turn.lock().await;
         let id = EndpointId(self.number(id, Numbered::Endpoints).await?);
         let endpoint = Endpoint { id, ..endpoint };
         self.enrol_endpoint(&endpoint).await?;

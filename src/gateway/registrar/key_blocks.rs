@@ -9,11 +9,11 @@ use crate::crypto::block_key::{BlockKey, CHECK_VALUE_LEN};
 use crate::crypto::dukpt_block::{
     DukptBlockError, check_travel, open_base_key, wrap_base_key, wrap_initial_key,
 };
-use crate::crypto::key_block::Exportability;
 use crate::crypto::reader_keys::InitialKey;
+use crate::gateway::Gateway;
 use crate::gateway::key_store::NOT_SHOWN;
-use crate::gateway::{Failure, Gateway};
 use crate::payment::ids::{KeySetId, TransportKeyId};
+use crate::payment::key_set::Exportability;
 use crate::payment::reader::Reader;
 
 /// A base key on its way out.
@@ -40,6 +40,7 @@ impl Gateway {
         transport_key: TransportKeyId,
         key_block: &str,
     ) -> Result<Known, RegistryError> {
+        let _turn = self.registry_turn.lock().await;
         self.check_facts(facts).await?;
         let transport = self.transport_key(transport_key).await?;
         let opened = open_base_key(&transport, key_block, facts.cipher);
@@ -48,8 +49,8 @@ impl Gateway {
                 if matches!(error, DukptBlockError::Scheme(_)) { "cipher" } else { "key_block" };
             RegistryError::invalid(place, error.to_string())
         })?;
-        let set = self.kept_key_set(id, facts, &key).await?;
-        self.store().add_imported_key_set(&set, exportability.letter()).await?;
+        let set = self.kept_key_set(id, facts, &key, exportability).await?;
+        self.store().add_key_set(&set).await?;
         self.known_key_set(set.id).await
     }
 
@@ -66,16 +67,16 @@ impl Gateway {
     ) -> Result<Exported, RegistryError> {
         let Known { check_value, .. } = self.known_key_set(id).await?;
         let transport = self.carrier(transport_key, id).await?;
-        let exportability = self.exportability(id).await?;
-        if exportability == Exportability::No {
-            let why = "the base key came in a key block that says N: it may not be exported; ask \
-                       whoever sent it to send it to the other party, too";
+        let set = self.key_set(id).await?;
+        if set.exportability == Exportability::No {
+            let why = "the base key may not be exported: the key block that brought it says N, or \
+                       it was here before keys travelled; ask whoever sent it to send it to the \
+                       other party, too, or give the readers keys of another key set";
             return Err(RegistryError::conflict(why));
         }
-        let set = self.key_set(id).await?;
         let pad = self.parts.entropy.bytes();
         let base = set.keys.shown().ok_or_else(|| RegistryError::conflict(NOT_SHOWN))?;
-        let key_block = wrap_base_key(&transport, base, exportability, pad)?;
+        let key_block = wrap_base_key(&transport, base, set.exportability, pad)?;
         Ok(Exported { key_set: id, transport_key, key_block, check_value })
     }
 
@@ -100,12 +101,6 @@ impl Gateway {
     ) -> Result<String, RegistryError> {
         let pad = self.parts.entropy.bytes();
         Ok(wrap_initial_key(transport, initial, reader.initial_ksn, pad)?)
-    }
-
-    async fn exportability(&self, id: KeySetId) -> Result<Exportability, Failure> {
-        let letter = self.store().exportability(id).await?;
-        let unknown = || Failure::Internal(format!("key set {id} has no exportability"));
-        letter.and_then(Exportability::from_letter).ok_or_else(unknown)
     }
 }
 

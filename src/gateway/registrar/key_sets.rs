@@ -6,7 +6,7 @@ use crate::crypto::reader_keys::BaseKey;
 use crate::gateway::Gateway;
 use crate::gateway::enrol::check_spec;
 use crate::payment::ids::KeySetId;
-use crate::payment::key_set::Cipher;
+use crate::payment::key_set::{Cipher, Exportability};
 use crate::payment::pin_format::PinFormat;
 use crate::store::{KeySetRecord, Numbered};
 
@@ -38,11 +38,14 @@ impl Gateway {
         id: Option<i64>,
         facts: &KeySetFacts,
     ) -> Result<Known, RegistryError> {
+        let _turn = self.registry_turn.lock().await;
         self.check_facts(facts).await?;
         let id = KeySetId(self.number(id, Numbered::KeySets).await?);
         let KeySetFacts { prefix, cipher, pin_formats } = facts.clone();
         let base_key_sealed = self.parts.key_store.generate(id, cipher).await?;
-        let record = KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed };
+        let exportability = Exportability::Trusted;
+        let record =
+            KeySetRecord { id, prefix, cipher, pin_formats, exportability, base_key_sealed };
         self.store().add_key_set(&record).await?;
         self.known_key_set(id).await
     }
@@ -53,13 +56,14 @@ impl Gateway {
         id: Option<i64>,
         facts: &KeySetFacts,
         base_key: &BlockKey,
+        exportability: Exportability,
     ) -> Result<KeySetRecord, RegistryError> {
         let id = KeySetId(self.number(id, Numbered::KeySets).await?);
         let KeySetFacts { prefix, cipher, pin_formats } = facts.clone();
         let base = BaseKey::from_slice(cipher, base_key.expose());
         let base = base.ok_or_else(|| RegistryError::conflict("the key is not for this cipher"))?;
-        let base_key_sealed = self.parts.key_store.keep(id, &base).await?;
-        Ok(KeySetRecord { id, prefix, cipher, pin_formats, base_key_sealed })
+        let base_key_sealed = self.parts.key_store.keep(id, &base, exportability).await?;
+        Ok(KeySetRecord { id, prefix, cipher, pin_formats, exportability, base_key_sealed })
     }
 
     /// All key sets, oldest first.

@@ -45,6 +45,7 @@ impl Gateway {
             let why = "must be 1 to 64 printable ASCII characters without spaces";
             return Err(RegistryError::invalid("login", why));
         }
+        let _turn = self.registry_turn.lock().await;
         if self.store().merchant_by_login(login).await?.is_some() {
             return Err(RegistryError::conflict("a merchant has this login"));
         }
@@ -115,6 +116,7 @@ impl Gateway {
         login: &str,
     ) -> Result<GroupId, RegistryError> {
         let merchant = self.merchant_called(login).await?;
+        let _turn = self.registry_turn.lock().await;
         let id = GroupId(self.number(id, Numbered::Groups).await?);
         self.enrol_group(id, merchant.id).await?;
         Ok(id)

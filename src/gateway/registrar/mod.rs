@@ -50,10 +50,12 @@ impl RegistryError {
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
         match error {
-            // Whoever was faster passed the same looks a moment ago.
-            StoreError::Taken(_) => {
-                Self::conflict("somebody has just added one like it; look at what is there now")
-            }
+            // Here they take turns, so this was another instance, which passed the same looks a
+            // moment ago.
+            StoreError::Taken(_) => Self::conflict(
+                "somebody has just added one, perhaps with the same number; look at what is there \
+                 now, and try again",
+            ),
             error => Self::Failure(error.into()),
         }
     }

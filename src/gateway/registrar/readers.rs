@@ -72,6 +72,7 @@ impl Gateway {
             let why = "must be 1 to 32 printable ASCII characters without spaces";
             return Err(RegistryError::invalid("serial", why));
         }
+        let _turn = self.registry_turn.lock().await;
         if self.store().reader(&new.serial).await?.is_some() {
             return Err(RegistryError::conflict("a reader has this serial"));
         }
@@ -179,55 +180,76 @@ impl Gateway {
         injection: Injection,
     ) -> Result<Injected, RegistryError> {
         let Injection { key_set, device, transport_key } = injection;
-        let mut reader = self.known_reader(serial).await?;
+        let reader = self.known_reader(serial).await?;
         if matches!(reader.state, ReaderState::Blocked | ReaderState::Lost) {
             let why = format!("the reader is {}", reader.state.name());
             return Err(RegistryError::conflict(why));
         }
-        // Before the reader is re-keyed: what is refused changes nothing.
-        let transport = match transport_key {
-            Some(id) => Some(self.carrier(id, key_set.unwrap_or(reader.key_set)).await?),
-            None => None,
+        let rekeyed = match key_set {
+            Some(key_set) => self.rekeyed(&reader, key_set, device).await?,
+            None => reader.clone(),
         };
-        if let Some(key_set) = key_set {
-            reader = self.rekey(reader, key_set, device).await?;
-        }
-        // Derived first: a key that cannot be made does not count as handed out.
-        let initial = self.initial_key(&reader).await?;
-        let key = match &transport {
-            Some(transport) => {
-                InjectedKey::Block(self.initial_block(transport, &initial, &reader)?)
+        // The key is made before anything is written: one that cannot be made neither re-keys the
+        // reader nor counts as handed out.
+        let initial = self.initial_key(&rekeyed).await?;
+        let key = match transport_key {
+            Some(id) => {
+                let transport = self.carrier(id, rekeyed.key_set).await?;
+                InjectedKey::Block(self.initial_block(&transport, &initial, &rekeyed)?)
             }
             None => InjectedKey::Clear(Zeroizing::new(hex::encode_upper(initial.expose()))),
         };
-        if !self.store().note_injection(&reader, self.clock().now()).await? {
-            let why = "the key was handed out before; name another key_set for a new one";
-            return Err(RegistryError::conflict(why));
-        }
-        self.forget_registry();
+        self.hand_out(&reader, &rekeyed).await?;
         let check_value = initial.check_value();
         Ok(Injected { reader: self.known_reader(serial).await?, key, check_value })
     }
 
-    async fn rekey(
+    /// Writes that a reader's key is handed out, of another set if it is re-keyed.
+    async fn hand_out(&self, reader: &Reader, rekeyed: &Reader) -> Result<(), RegistryError> {
+        let now = self.clock().now();
+        if rekeyed != reader {
+            if !self.store().replace_key(reader, rekeyed, now).await? {
+                let why = "the reader has just changed; look at it again";
+                return Err(RegistryError::conflict(why));
+            }
+            self.forget_registry();
+        }
+        if !self.store().note_injection(rekeyed, now).await? {
+            let why = "the key was handed out before; name another key_set for a new one";
+            return Err(RegistryError::conflict(why));
+        }
+        self.forget_registry();
+        Ok(())
+    }
+
+    /// The reader as it will be with a key of this set. If it has a place there already, whose key
+    /// nobody got, it is left as it is: whoever re-keyed it was interrupted, or need not have.
+    async fn rekeyed(
         &self,
-        reader: Reader,
+        reader: &Reader,
         key_set: KeySetId,
         device: Option<u32>,
     ) -> Result<Reader, RegistryError> {
+        let own = reader.initial_ksn.device(reader.cipher, reader.key_set_prefix.len());
         if reader.key_set == key_set {
+            if reader.injected_at.is_none() && (device.is_none() || device == own) {
+                return Ok(reader.clone());
+            }
             let why = "the reader's keys are of this set; name another one";
             return Err(RegistryError::conflict(why));
         }
         let set = self.known_key_set(key_set).await?;
-        let same = reader.initial_ksn.device(reader.cipher, reader.key_set_prefix.len());
-        let ksn = self.fresh_ksn(&set, device.or(same), None).await?;
-        let now = self.clock().now();
-        if !self.store().replace_key(&reader, key_set, ksn, now).await? {
-            return Err(RegistryError::conflict("the reader has just changed; look at it again"));
-        }
-        self.forget_registry();
-        self.known_reader(&reader.serial).await
+        let initial_ksn = self.fresh_ksn(&set, device.or(own), None).await?;
+        Ok(Reader {
+            key_set,
+            cipher: set.facts.cipher,
+            key_set_prefix: set.facts.prefix,
+            initial_ksn,
+            state: ReaderState::New,
+            last_counter: 0,
+            injected_at: None,
+            ..reader.clone()
+        })
     }
 
     /// The merchant of the place, if the place is one.

@@ -26,20 +26,8 @@ pub struct ImportRequest {
     /// In what PIN blocks may come: `iso0`, `iso1`, `iso3`, `iso4`; none refuses every PIN.
     #[serde(default)]
     pub pin_formats: Vec<String>,
-    /// Under which the key block was made.
-    #[schema(example = 1)]
-    pub transport_key: i64,
     /// Version B under a TDES transport key, D under an AES one; usage B0, mode of use X or N.
     pub key_block: String,
-}
-
-/// For whom a base key is to be wrapped.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExportRequest {
-    /// The one that is shared with whoever gets the key block.
-    #[schema(example = 1)]
-    pub transport_key: i64,
 }
 
 /// A base key as a key block.
@@ -67,9 +55,10 @@ impl From<Exported> for KeyBlockAnswer {
     }
 }
 
-/// Add a key set whose base key comes in a key block. Compare the check value that is answered with
-/// the sender's.
-#[utoipa::path(post, path = "/admin/v1/key-sets/import", tag = "Operators",
+/// Add a key set whose base key comes in a key block under this transport key. Compare the check
+/// value that is answered with the sender's. For custodians only.
+#[utoipa::path(post, path = "/admin/v1/key-sets/import/{transport_key}", tag = "Operators",
+    params(("transport_key" = i64, Path, description = "The transport key's id", example = 1)),
     request_body = ImportRequest, security(("operator" = [])),
     responses((status = 201, description = "The key set", body = KeySetAnswer),
               (status = 400, description = "The request is wrong, or the key block is refused; `error` says how"),
@@ -77,29 +66,29 @@ impl From<Exported> for KeyBlockAnswer {
               (status = 403, description = "Not for this role"),
               (status = 404, description = "No such transport key"),
               (status = 409, description = "The id or the prefix is taken")))]
-pub(crate) async fn import_key_set(admin: Data<Admin>, body: Bytes) -> Answer {
+pub(crate) async fn import_key_set(admin: Data<Admin>, path: Path<i64>, body: Bytes) -> Answer {
     let request: ImportRequest = read(&body)?;
-    let ImportRequest { id, prefix, cipher, variant, pin_formats, transport_key, key_block } =
-        request;
+    let ImportRequest { id, prefix, cipher, variant, pin_formats, key_block } = request;
     let facts = facts(&prefix, &cipher, variant.as_deref(), &pin_formats)?;
-    let transport_key = TransportKeyId(transport_key);
+    let transport_key = TransportKeyId(*path);
     let known = admin.gateway.import_key_set(id, &facts, transport_key, &key_block).await?;
     Ok(HttpResponse::Created().json(KeySetAnswer::from(known)))
 }
 
-/// Wrap a key set's base key for the party that shares a transport key.
-#[utoipa::path(post, path = "/admin/v1/key-sets/{key_set}/export", tag = "Operators",
-    params(("key_set" = i64, Path, description = "The key set's id", example = 2)),
-    request_body = ExportRequest, security(("operator" = [])),
+/// Wrap a key set's base key for the party that shares this transport key. For custodians only.
+#[utoipa::path(post, path = "/admin/v1/key-sets/{key_set}/export/{transport_key}",
+    tag = "Operators",
+    params(("key_set" = i64, Path, description = "The key set's id", example = 2),
+           ("transport_key" = i64, Path, description = "The transport key's id", example = 1)),
+    security(("operator" = [])),
     responses((status = 201, description = "The key block", body = KeyBlockAnswer),
-              (status = 400, description = "The request is wrong; `error` says how"),
               (status = 401, description = "Not an operator's token"),
               (status = 403, description = "Not for this role"),
               (status = 404, description = "No such key set or transport key"),
               (status = 409, description = "The transport key is weaker than the base key, or the base key may not be exported, or is none of DUKPT")))]
-pub(crate) async fn export_key_set(admin: Data<Admin>, path: Path<i64>, body: Bytes) -> Answer {
-    let ExportRequest { transport_key } = read(&body)?;
-    let (key_set, transport_key) = (KeySetId(*path), TransportKeyId(transport_key));
+pub(crate) async fn export_key_set(admin: Data<Admin>, path: Path<(i64, i64)>) -> Answer {
+    let (key_set, transport_key) = path.into_inner();
+    let (key_set, transport_key) = (KeySetId(key_set), TransportKeyId(transport_key));
     let exported = admin.gateway.export_key_set(key_set, transport_key).await?;
     Ok(shown_once(&KeyBlockAnswer::from(exported)))
 }

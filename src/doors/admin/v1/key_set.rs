@@ -191,7 +191,7 @@ pub(crate) async fn key_sets(admin: Data<Admin>) -> Answer {
     Ok(HttpResponse::Ok().json(known.collect::<Vec<_>>()))
 }
 
-/// Add a key set with a fresh base key, which nobody ever sees.
+/// Add a key set with a fresh base key. It leaves as a key block only, if custodians export it.
 #[utoipa::path(post, path = "/admin/v1/key-sets", tag = "Operators",
     request_body = KeySetRequest, security(("operator" = [])),
     responses((status = 201, description = "The key set", body = KeySetAnswer),
@@ -203,7 +203,7 @@ pub(crate) async fn add_key_set(admin: Data<Admin>, body: Bytes) -> Answer {
     let request: KeySetRequest = read(&body)?;
     if !request.generate {
         let why = "generate: must be true; a key that exists comes by a key ceremony, or in a key \
-                   block by POST /admin/v1/key-sets/import";
+                   block by POST /admin/v1/key-sets/import/{transport_key}";
         return Err(Problem::bad(why));
     }
     let KeySetRequest { id, prefix, cipher, variant, pin_formats, .. } = request;
@@ -239,7 +239,8 @@ pub(crate) async fn ceremony(admin: Data<Admin>, path: Path<i64>) -> Answer {
     Ok(HttpResponse::Ok().json(CeremonyAnswer::from(progress)))
 }
 
-/// Give a component. The last one makes the key; compare the check value that is answered.
+/// Give a component. The last one makes the key; compare the check value that is answered. For
+/// custodians only.
 #[utoipa::path(post, path = "/admin/v1/key-ceremonies/{ceremony}/components", tag = "Operators",
     params(("ceremony" = i64, Path, description = "The ceremony's id", example = 1)),
     request_body = ComponentRequest, security(("operator" = [])),

@@ -56,8 +56,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/endpoints/{endpoint}/callback-url", web::put().to(set_callback_url))
         .route("/key-sets", web::get().to(key_sets))
         .route("/key-sets", web::post().to(add_key_set))
-        .route("/key-sets/import", web::post().to(import_key_set))
-        .route("/key-sets/{key_set}/export", web::post().to(export_key_set))
+        .route("/key-sets/import/{transport_key}", web::post().to(import_key_set))
+        .route("/key-sets/{key_set}/export/{transport_key}", web::post().to(export_key_set))
         .route("/transport-keys", web::get().to(transport_keys))
         .route("/key-ceremonies", web::post().to(begin_ceremony))
         .route("/key-ceremonies/{ceremony}", web::get().to(ceremony))
@@ -69,7 +69,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/readers/{serial}/block", web::post().to(block))
         .route("/readers/{serial}/unblock", web::post().to(unblock))
         .route("/readers/{serial}/lost", web::post().to(lose))
-        .route("/readers/{serial}/inject", web::post().to(inject));
+        .route("/readers/{serial}/inject", web::post().to(inject))
+        .route("/readers/{serial}/inject/{transport_key}", web::post().to(inject_wrapped));
 }
 
 /// Which page of a list.

@@ -59,8 +59,6 @@ pub struct InjectRequest {
     pub key_set: Option<i64>,
     /// Its number among the devices of that set; without one it keeps its own.
     pub device: Option<u32>,
-    /// The key comes as a key block under this transport key, instead of in the clear.
-    pub transport_key: Option<i64>,
 }
 
 /// A reader.
@@ -228,7 +226,7 @@ pub(crate) async fn lose(admin: Data<Admin>, serial: Path<String>) -> Answer {
     told(&admin, admin.gateway.lose_reader(&serial).await?).await
 }
 
-/// Hand out a reader's initial key, this once, to be injected.
+/// Hand out a reader's initial key in the clear, this once, to be injected.
 #[utoipa::path(post, path = "/admin/v1/readers/{serial}/inject", tag = "Operators",
     params(("serial" = String, Path, description = "The reader's serial", example = "20000099")),
     request_body = InjectRequest, security(("operator" = [])),
@@ -236,13 +234,42 @@ pub(crate) async fn lose(admin: Data<Admin>, serial: Path<String>) -> Answer {
               (status = 400, description = "The request is wrong; `error` says how"),
               (status = 401, description = "Not an operator's token"),
               (status = 403, description = "Not for this role"),
+              (status = 404, description = "No such reader or key set"),
+              (status = 409, description = "The key was handed out before, the reader is blocked or lost, or had these keys before")))]
+pub(crate) async fn inject(admin: Data<Admin>, serial: Path<String>, body: Bytes) -> Answer {
+    handed_out(&admin, &serial, None, &body).await
+}
+
+/// Hand out a reader's initial key as a key block under this transport key, this once, to be
+/// injected. For custodians only.
+#[utoipa::path(post, path = "/admin/v1/readers/{serial}/inject/{transport_key}", tag = "Operators",
+    params(("serial" = String, Path, description = "The reader's serial", example = "20000099"),
+           ("transport_key" = i64, Path, description = "The transport key's id", example = 1)),
+    request_body = InjectRequest, security(("operator" = [])),
+    responses((status = 201, description = "The key", body = InjectAnswer),
+              (status = 400, description = "The request is wrong; `error` says how"),
+              (status = 401, description = "Not an operator's token"),
+              (status = 403, description = "Not for this role"),
               (status = 404, description = "No such reader, key set or transport key"),
               (status = 409, description = "The key was handed out before, the reader is blocked or lost, or had these keys before; or the transport key is weaker than the key, or the key is none of DUKPT")))]
-pub(crate) async fn inject(admin: Data<Admin>, serial: Path<String>, body: Bytes) -> Answer {
-    let InjectRequest { key_set, device, transport_key } = optional(&body)?;
-    let (key_set, transport_key) = (key_set.map(KeySetId), transport_key.map(TransportKeyId));
-    let injection = Injection { key_set, device, transport_key };
-    let injected = admin.gateway.inject_reader(&serial, injection).await?;
+pub(crate) async fn inject_wrapped(
+    admin: Data<Admin>,
+    path: Path<(String, i64)>,
+    body: Bytes,
+) -> Answer {
+    let (serial, transport_key) = path.into_inner();
+    handed_out(&admin, &serial, Some(TransportKeyId(transport_key)), &body).await
+}
+
+async fn handed_out(
+    admin: &Admin,
+    serial: &str,
+    transport_key: Option<TransportKeyId>,
+    body: &[u8],
+) -> Answer {
+    let InjectRequest { key_set, device } = optional(body)?;
+    let injection = Injection { key_set: key_set.map(KeySetId), device, transport_key };
+    let injected = admin.gateway.inject_reader(serial, injection).await?;
     let (initial_key, key_block) = match injected.key {
         InjectedKey::Clear(digits) => (Some(digits.to_string()), None),
         InjectedKey::Block(text) => (None, Some(text)),
