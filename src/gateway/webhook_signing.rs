@@ -1,19 +1,23 @@
-//! Standard Webhooks around a callback: which end points have them, with which keys, and the headers
-//! that they put on a call.
+//! Standard Webhooks around a callback: which end points have them, with which keys, and the
+//! headers that they put on a call.
 
 use super::deliver::Worded;
 use super::egress::Call;
 use super::keys::Sealed;
-use super::{Failure, Gateway};
+use super::{Failure, Gateway, RegistryError};
 use crate::crypto::webhook::{KEY_LEN, WebhookKey};
 use crate::payment::ids::EndpointId;
-use crate::payment::notice::{Notice, Webhooks};
-use crate::payment::{Millis, SECOND};
+use crate::payment::notice::{Notice, Webhooks, event_id};
+use crate::payment::refusal::Refusal;
+use crate::payment::{DAY, Millis, SECOND};
 use crate::store::WebhookKeyRecord;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use zeroize::Zeroizing;
+
+/// The longest time for which several keys sign.
+const OVERLAP_MAX: Millis = 30 * DAY;
 
 /// How an end point's callbacks are signed.
 pub(super) struct Signing {
@@ -26,7 +30,7 @@ impl Signing {
     /// The call that delivers a callback. Its id is the same on every attempt; it stands there also
     /// without Standard Webhooks, where receivers may know repeats by it.
     pub(super) fn call(&self, notice: &Notice, worded: Worded, seconds: i64) -> Call {
-        let id = event_id(notice);
+        let id = event_id(notice.id);
         let mut headers = vec![("webhook-id", id.clone())];
         let Worded { address, whole, parameters } = worded;
         let body = (self.webhooks == Webhooks::Post)
@@ -42,11 +46,6 @@ impl Signing {
         }
         Call { address, headers, body }
     }
-}
-
-/// What tells one event from another, on every attempt alike.
-fn event_id(notice: &Notice) -> String {
-    format!("evt_{}", notice.id)
 }
 
 /// `type`, `timestamp` and `data`, as Standard Webhooks recommends.
@@ -83,35 +82,44 @@ impl Gateway {
         Ok(signing)
     }
 
-    /// Switches Standard Webhooks on or off. The first time there is a fresh key, which is answered
-    /// to be shown once.
+    /// How the end point's callbacks are signed, as an operator sees it.
     ///
     /// # Errors
-    /// When the database cannot be read or written.
-    pub async fn set_webhooks(
-        &self,
-        of: EndpointId,
-        webhooks: Webhooks,
-    ) -> Result<Option<Zeroizing<String>>, Failure> {
-        self.store().set_webhooks(of, webhooks).await?;
-        self.registry.signings.clear();
-        let has_key = !self.store().webhook_keys(of).await?.is_empty();
-        match webhooks != Webhooks::Off && !has_key {
-            true => self.rotate_webhook_key(of, 0).await.map(Some),
-            false => Ok(None),
+    /// When there is no such end point.
+    pub async fn webhooks(&self, of: EndpointId) -> Result<Webhooks, RegistryError> {
+        let found = self.store().webhooks(of).await?;
+        found.ok_or_else(|| RegistryError::Missing(format!("no end point has the id {of}")))
+    }
+
+    /// Switches Standard Webhooks on or off.
+    ///
+    /// # Errors
+    /// No such end point; one that has no key yet.
+    pub async fn set_webhooks(&self, of: EndpointId, to: Webhooks) -> Result<(), RegistryError> {
+        self.webhooks(of).await?;
+        if to != Webhooks::Off && self.store().webhook_keys(of).await?.is_empty() {
+            let why = "there is no key to sign with; make one first (webhook-key)";
+            return Err(RegistryError::Conflict(why.to_owned()));
         }
+        self.store().set_webhooks(of, to).await?;
+        self.registry.signings.clear();
+        Ok(())
     }
 
     /// Gives the end point another key. For the overlap the ones before it sign as well. Answers
     /// the new key, to be shown once.
     ///
     /// # Errors
-    /// When the database cannot be read or written.
+    /// No such end point; an overlap of more than 30 days; when somebody else has just made one.
     pub async fn rotate_webhook_key(
         &self,
         of: EndpointId,
         overlap_seconds: u32,
-    ) -> Result<Zeroizing<String>, Failure> {
+    ) -> Result<Zeroizing<String>, RegistryError> {
+        self.webhooks(of).await?;
+        if Millis::from(overlap_seconds) * SECOND > OVERLAP_MAX {
+            return Err(Refusal::invalid("overlap_seconds", "30 days are the most").into());
+        }
         let now = self.clock().now();
         let until = now + Millis::from(overlap_seconds) * SECOND;
         let known = self.store().webhook_keys(of).await?;

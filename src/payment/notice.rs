@@ -101,6 +101,12 @@ impl Webhooks {
     }
 }
 
+/// What tells one event from another, on every attempt alike.
+#[must_use]
+pub fn event_id(id: NoticeId) -> String {
+    format!("evt_{id}")
+}
+
 /// One callback: a status that an order reached, owed to an address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {

@@ -1,9 +1,8 @@
 //! Telling the merchant: once an order is final, until the receiver has answered 200.
 
+use crate::receiver::{Answering, Receiver};
 use crate::world::{Fields, World, order_id, scenario};
-use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::mpsc;
 use tillgate::crypto::sign::control;
 use tillgate::payment::ids::EndpointId;
 use tillgate::payment::{HOUR, MINUTE, SECOND};
@@ -113,7 +112,7 @@ async fn notify_url_beats_server_callback_url_which_beats_the_endpoints_setting(
 #[tokio::test]
 async fn a_failing_receiver_is_tried_again_on_the_schedule_until_it_answers_200() {
     scenario(async |world| {
-        let receiver = Receiver::start(vec![500, 302, 204, 200]);
+        let receiver = Receiver::start([500, 302, 204, 200].map(Answering::with).to_vec());
         let order =
             sell_with(world, "T-1", "10.42", &[("server_callback_url", &receiver.url)]).await;
         world.settle().await;
@@ -130,7 +129,7 @@ async fn a_failing_receiver_is_tried_again_on_the_schedule_until_it_answers_200(
         world.pass(5 * MINUTE).await;
         assert_eq!((state().await[0].state.as_str(), state().await[0].attempts), ("delivered", 4));
         world.pass(24 * HOUR).await;
-        let paths = receiver.received();
+        let paths: Vec<_> = receiver.received().into_iter().map(|one| one.target).collect();
         assert_eq!(paths.len(), 4, "{paths:?}");
         assert!(paths.iter().all(|path| *path == paths[0]), "each attempt says the same");
     })
@@ -159,7 +158,7 @@ async fn a_receiver_that_never_answers_200_gets_thirty_attempts() {
 async fn a_callback_owed_survives_a_restart() {
     for engine in crate::database::engines() {
         let world = World::start(engine).await;
-        let receiver = Receiver::start(vec![503, 200]);
+        let receiver = Receiver::start([503, 200].map(Answering::with).to_vec());
         sell_with(&world, "T-3", "10.42", &[("server_callback_url", &receiver.url)]).await;
         world.settle().await;
         let world = world.restart().await;
@@ -186,40 +185,4 @@ async fn an_address_that_is_none_is_refused_with_the_order() {
         assert_eq!(world.database.count("orders").await, 0);
     })
     .await;
-}
-
-/// A receiver that gives the listed answers, one a connection, and notes what it was asked.
-struct Receiver {
-    url: String,
-    seen: mpsc::Receiver<String>,
-}
-
-impl Receiver {
-    fn start(answers: Vec<u16>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/cb", listener.local_addr().unwrap());
-        let (note, seen) = mpsc::channel();
-        std::thread::spawn(move || {
-            for status in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut request = Vec::new();
-                let mut byte = [0];
-                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-                    request.push(byte[0]);
-                }
-                let request = String::from_utf8(request).unwrap();
-                note.send(request.lines().next().unwrap().to_owned()).unwrap();
-                let location = "Location: http://169.254.169.254/\r\n";
-                let answer = format!(
-                    "HTTP/1.1 {status} X\r\n{location}Content-Length: 0\r\nConnection: close\r\n\r\n"
-                );
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        });
-        Self { url, seen }
-    }
-
-    fn received(&self) -> Vec<String> {
-        self.seen.try_iter().collect()
-    }
 }

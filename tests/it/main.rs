@@ -11,6 +11,7 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod callback_control;
 mod callbacks;
 mod card_data;
 mod chip;
@@ -40,6 +41,7 @@ mod orders;
 mod process;
 mod readers;
 mod readme;
+mod receiver;
 mod registry;
 mod registry_races;
 mod report;

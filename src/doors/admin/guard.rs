@@ -123,9 +123,9 @@ fn action_of(method: &Method, route: &str) -> Action {
         return Action::Read;
     }
     match route {
-        "/admin/v1/readers/{serial}/inject" | "/admin/v1/merchants/{login}/control-key" => {
-            Action::HandleKeys
-        }
+        "/admin/v1/readers/{serial}/inject"
+        | "/admin/v1/merchants/{login}/control-key"
+        | "/admin/v1/endpoints/{endpoint}/webhook-key" => Action::HandleKeys,
         "/admin/v1/key-ceremonies/{ceremony}/components"
         | "/admin/v1/key-sets/import/{transport_key}"
         | "/admin/v1/key-sets/{key_set}/export/{transport_key}"
@@ -133,7 +133,9 @@ fn action_of(method: &Method, route: &str) -> Action {
         "/admin/gates/{endpoint}/unlock"
         | "/admin/orders/{order}/resolve"
         | "/admin/explain/decrypt"
-        | "/admin/v1/endpoints/{endpoint}/callback-url" => Action::Operate,
+        | "/admin/v1/endpoints/{endpoint}/callback-url"
+        | "/admin/v1/endpoints/{endpoint}/webhooks" => Action::Operate,
+        _ if route.contains("/callbacks/") => Action::Operate,
         _ if route.starts_with("/admin/v1/readers") => Action::Operate,
         _ if route.starts_with("/admin/v1/key-") => Action::HandleKeys,
         _ => Action::Govern,

@@ -2,6 +2,7 @@
 //! they are made; whatever else is told of a key is its check value.
 
 mod audit;
+mod callback;
 mod endpoint;
 mod key_block;
 mod key_set;
@@ -11,6 +12,7 @@ mod reader;
 mod transport_key;
 
 pub(crate) use audit::*;
+pub(crate) use callback::*;
 pub(crate) use endpoint::*;
 pub(crate) use key_block::*;
 pub(crate) use key_set::*;
@@ -54,6 +56,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/endpoints/{endpoint}", web::get().to(endpoint))
         .route("/endpoints/{endpoint}", web::patch().to(change_endpoint))
         .route("/endpoints/{endpoint}/callback-url", web::put().to(set_callback_url))
+        .route("/endpoints/{endpoint}/callbacks", web::get().to(callback_state))
+        .route("/endpoints/{endpoint}/callbacks/stop", web::post().to(stop_callbacks))
+        .route("/endpoints/{endpoint}/callbacks/start", web::post().to(start_callbacks))
+        .route("/endpoints/{endpoint}/callbacks/requeue", web::post().to(requeue_callbacks))
+        .route("/endpoints/{endpoint}/callbacks/replay", web::post().to(replay_callbacks))
+        .route("/endpoints/{endpoint}/webhooks", web::put().to(set_webhooks))
+        .route("/endpoints/{endpoint}/webhook-key", web::post().to(rotate_webhook_key))
+        .route("/callbacks", web::get().to(callbacks))
+        .route("/callbacks/{callback}", web::get().to(callback))
+        .route("/callbacks/{callback}/resend", web::post().to(resend_callback))
         .route("/key-sets", web::get().to(key_sets))
         .route("/key-sets", web::post().to(add_key_set))
         .route("/key-sets/import/{transport_key}", web::post().to(import_key_set))
