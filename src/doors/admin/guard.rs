@@ -124,6 +124,7 @@ fn action_of(method: &Method, route: &str) -> Action {
         }
         "/admin/gates/{endpoint}/unlock"
         | "/admin/orders/{order}/resolve"
+        | "/admin/explain/control"
         | "/admin/explain/decrypt"
         | "/admin/v1/endpoints/{endpoint}/callback-url" => Action::Operate,
         _ if route.starts_with("/admin/v1/readers") => Action::Operate,
