@@ -113,7 +113,7 @@ pub struct Gateway {
     lines: Lines,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
-    /// Whose message is being explained.
+    /// Whose message or control is being explained.
     explain_turn: Arc<Mutex<()>>,
     /// Whoever writes the next row of the audit log.
     audit_turn: Mutex<()>,

@@ -1,11 +1,12 @@
 //! `explain control` and `explain callback`: the mistake that makes a control is named, over HTTP
 //! and on the command line, and neither the key nor the right control is told.
 
-use crate::process::{Folder, PROGRAM};
+use crate::process::{Folder, PROGRAM, repository_file};
 use crate::world::{Answer, Fields, World, scenario, with};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
+use tillgate::crypto::control_diagnosis::Finding;
 use tillgate::crypto::sign::{callback_control, control, status_control};
 use tillgate::payment::{HOUR, SECOND};
 
@@ -142,7 +143,9 @@ async fn of_a_callback_that_came_it_is_told_which_control_is_right() {
         let plus = callback_control("approved", &order, "C+1+é", key);
         assert_eq!(explain(&query, &plus).await["finding"], "plus-for-blank");
         let altered = query.replace("status=approved", "status=declined");
-        assert_eq!(explain(&altered, &right).await["finding"], "nothing-fits");
+        let altered = explain(&altered, &right).await;
+        assert_eq!(altered["finding"], "nothing-fits");
+        assert!(altered["change"].as_str().unwrap().contains("do not trust"), "{altered}");
     })
     .await;
 }
@@ -189,6 +192,18 @@ async fn the_commands_ask_a_gateway_and_tell_people() {
         assert!(found.get("right_control").is_none(), "{found}");
     })
     .await;
+}
+
+#[test]
+fn the_page_about_controls_names_findings_that_there_are() {
+    let page = repository_file("docs/callbacks.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| finding ")).skip(2);
+    let first = rows.filter_map(|row| row.split(" | ").next());
+    let named: Vec<_> = first.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(Finding::ALL.iter().any(|finding| finding.name() == name), "{name} is no finding");
+    }
 }
 
 #[test]

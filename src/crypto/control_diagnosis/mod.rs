@@ -46,7 +46,8 @@ pub struct Case<'a> {
     /// The merchant's control key.
     pub key: &'a str,
     pub previous: Option<PreviousKey<'a>>,
-    /// Ids of the merchant's end points and groups, as they stand in addresses.
+    /// Ids of the merchant's end points and groups, as they stand in addresses; some, if there are
+    /// many, since each is tried with everything else.
     pub endpoints: &'a [i64],
 }
 
@@ -83,6 +84,14 @@ struct Fault {
 impl Fault {
     fn new(finding: Finding, wrong: impl Into<String>, change: impl Into<String>) -> Self {
         Self { finding, wrong: wrong.into(), change: change.into() }
+    }
+
+    /// We sign callbacks rightly: what came is not what was sent, or somebody else sent it.
+    fn of_callback(self) -> Self {
+        let wrong = format!("of the control that came: {}", self.wrong);
+        let change = "do not trust this callback, but ask for the order's status; see whether a \
+                      proxy or the log changed the address, and whether the login is the right one";
+        Self::new(self.finding, wrong, change)
     }
 }
 
@@ -144,10 +153,10 @@ fn examine(case: &Case<'_>, facts: &mut Vec<String>) -> Result<(), Fault> {
     let amount = signed_amount(case.command, &sent)?;
     let known = Known { case, sent: &sent, amount };
     tell_right(&known, facts);
-    let came = sent.value("control");
-    match (case.command, case.computed) {
-        (Command::Callback, computed) => callback(&known, came, computed, facts),
-        _ => judge(&known, came, facts),
+    let control = sent.value("control");
+    match case.command {
+        Command::Callback => callback(&known, control, facts),
+        _ => judge(&known, control, facts),
     }
 }
 
@@ -178,23 +187,18 @@ fn tell_right(known: &Known<'_>, facts: &mut Vec<String>) {
 }
 
 /// A callback has a control of ours; the merchant may have computed another.
-fn callback(
-    known: &Known<'_>,
-    came: &str,
-    computed: Option<&str>,
-    facts: &mut Vec<String>,
-) -> Result<(), Fault> {
+fn callback(known: &Known<'_>, came: &str, facts: &mut Vec<String>) -> Result<(), Fault> {
     let right = Zeroizing::new(hex::encode(known.right().made()));
-    let mut tell = |whose: &str, control: &str| {
-        let is_right = control_matches(&right, control);
-        facts.push(format!("{whose} is {}", if is_right { "right" } else { "wrong" }));
+    let computed = known.case.computed.map(str::trim);
+    for (whose, control) in [("came", Some(came)), ("was computed", computed)] {
+        let judged = control.map(|control| control_matches(&right, control));
+        let told = judged.map(|is_right| if is_right { "right" } else { "wrong" });
+        facts.extend(told.map(|told| format!("the control that {whose} is {told}")));
+    }
+    judge(known, came, facts).map_err(Fault::of_callback)?;
+    let Some(computed) = computed else {
+        return Ok(());
     };
-    tell("the control that came", came);
-    let Some(computed) = computed.map(str::trim) else {
-        return judge(known, came, facts);
-    };
-    tell("the control that was computed", computed);
-    judge(known, came, facts)?;
     judge(known, computed, facts)?;
     if secrets_match(&right, computed) {
         return Ok(());

@@ -48,8 +48,8 @@ fn written(amount: Amount, sent: &str) -> Vec<(Finding, String)> {
         (Finding::AmountDecimals, format!("{shortest}.0")),
         decimals("0"),
         decimals("00"),
-        (Finding::AmountDecimals, format!("{right}.00", right = amount.minor())),
-        (Finding::AmountPadded, format!("{minor:0width$}", width = PADDED)),
+        (Finding::AmountDecimals, format!("{minor}.00")),
+        (Finding::AmountPadded, format!("{minor:0PADDED$}")),
     ]);
     for other in [0, 2, 3] {
         if other != exponent {

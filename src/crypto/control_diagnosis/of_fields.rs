@@ -7,10 +7,8 @@ use super::search::{Known, Mistake};
 
 /// A longer value is not tried as one too many.
 const EXTRA_MAX: usize = 256;
-/// So many end points and groups are tried.
-const ENDPOINTS_MAX: usize = 20;
 
-/// A field left out, another command's formula, an end point's id.
+/// A field left out, or another command's formula.
 pub(super) fn mistakes(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
     let mut found: Vec<_> = other_formulas(recipe, known);
     for (place, part) in recipe.parts.iter().enumerate() {
@@ -26,9 +24,13 @@ pub(super) fn mistakes(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
             recipe: recipe.of(parts),
         });
     }
-    let endpoints = known.case.endpoints.iter().take(ENDPOINTS_MAX);
-    found.extend(endpoints.flat_map(|id| with_endpoint(recipe, known, *id)));
     found
+}
+
+/// The id of an end point or a group, which the address has and the formula has not.
+pub(super) fn endpoints(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
+    let ids = known.case.endpoints.iter();
+    ids.flat_map(|id| with_endpoint(recipe, known, *id)).collect()
 }
 
 /// A field that was sent and does not belong to the formula, at any place.

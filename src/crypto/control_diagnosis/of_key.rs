@@ -22,6 +22,23 @@ const PLACEHOLDERS: [&str; 8] = [
     "null",
 ];
 
+/// What comes along with other mistakes.
+const LIKELY: [Finding; 6] = [
+    Finding::TrailingNewline,
+    Finding::KeyCase,
+    Finding::KeyBlanks,
+    Finding::KeyWithoutDashes,
+    Finding::KeyMissing,
+    Finding::PreviousKey,
+];
+
+/// The commonest of them.
+pub(super) fn likely(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
+    let mut found = mistakes(recipe, known);
+    found.retain(|mistake| LIKELY.contains(&mistake.finding));
+    found
+}
+
 /// What may be wrong with the key of a recipe.
 pub(super) fn mistakes(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
     let key = known.case.key;

@@ -4,7 +4,7 @@
 
 use super::recipe::Recipe;
 use super::sent::Sent;
-use super::written::{Writing, is_written};
+use super::written::{Writing, writing_of};
 use super::{
     Case, Fault, Finding, of_amount, of_digest, of_fields, of_key, of_order, of_text, of_values,
 };
@@ -38,12 +38,13 @@ pub(super) struct Mistake {
 type Kind = fn(&Recipe, &Known<'_>) -> Vec<Mistake>;
 
 /// Every kind, in the order in which a control is made. What is named first was done first.
-const ALONE: [Kind; 8] = [
+const ALONE: [Kind; 9] = [
     of_key::mistakes,
     of_values::mistakes,
     of_amount::mistakes,
     of_fields::mistakes,
     of_fields::extra,
+    of_fields::endpoints,
     of_order::mistakes,
     of_text::mistakes,
     of_digest::mistakes,
@@ -51,7 +52,7 @@ const ALONE: [Kind; 8] = [
 
 /// The kinds of which two come together, each with few enough mistakes.
 const TOGETHER: [Kind; 7] = [
-    of_key::mistakes,
+    of_key::likely,
     of_values::mistakes,
     of_amount::mistakes,
     of_fields::mistakes,
@@ -63,12 +64,12 @@ const TOGETHER: [Kind; 7] = [
 /// How the control was made.
 pub(super) struct Found {
     mistakes: Vec<Mistake>,
-    writing: Option<Writing>,
+    writing: Writing,
 }
 
 /// Looks for the fewest mistakes that make this control of a form.
 pub(super) fn search(known: &Known<'_>, right: &Recipe, control: &str) -> Option<Found> {
-    if let Some(writing) = is_written(control, &right.made()) {
+    if let Some(writing) = writing_of(control, &right.made()) {
         return Some(Found { mistakes: Vec::new(), writing });
     }
     one(known, right, control).or_else(|| two(known, right, control))
@@ -76,7 +77,7 @@ pub(super) fn search(known: &Known<'_>, right: &Recipe, control: &str) -> Option
 
 fn one(known: &Known<'_>, right: &Recipe, control: &str) -> Option<Found> {
     ALONE.iter().flat_map(|kind| kind(right, known)).find_map(|mistake| {
-        let writing = is_written(control, &mistake.recipe.made())?;
+        let writing = writing_of(control, &mistake.recipe.made())?;
         Some(Found { mistakes: vec![mistake], writing })
     })
 }
@@ -86,7 +87,7 @@ fn two(known: &Known<'_>, right: &Recipe, control: &str) -> Option<Found> {
         for first in kind(right, known) {
             let later = TOGETHER[place + 1..].iter().flat_map(|kind| kind(&first.recipe, known));
             for second in later {
-                if let Some(writing) = is_written(control, &second.recipe.made()) {
+                if let Some(writing) = writing_of(control, &second.recipe.made()) {
                     return Some(Found { mistakes: vec![first, second], writing });
                 }
             }
@@ -98,30 +99,41 @@ fn two(known: &Known<'_>, right: &Recipe, control: &str) -> Option<Found> {
 impl Found {
     /// What is told of it: the first mistake by its name, all of them in words.
     pub(super) fn told(self, facts: &mut Vec<String>) -> Fault {
-        let Self { mistakes, writing } = self;
-        let mut finding = None;
-        let (mut wrong, mut change) = (Vec::new(), Vec::new());
-        for mistake in &mistakes {
-            finding = finding.or(Some(mistake.finding));
-            wrong.push(mistake.wrong.clone());
-            change.push(mistake.change.clone());
-        }
-        if let Some(writing) = &writing {
-            finding = finding.or(Some(writing.finding));
-            wrong.push(writing.wrong.to_owned());
-            change.push(writing.change.to_owned());
-        }
-        if let Some(last) = mistakes.last() {
+        if let Some(last) = self.mistakes.last() {
             facts.push(format!("was hashed: {}", last.recipe.names()));
             facts.push(format!("with the key masked: {}", last.recipe.told()));
         }
-        let finding = finding.unwrap_or(Finding::AllIsWell);
-        let all = mistakes.iter().map(|mistake| mistake.finding);
-        let all = all.chain(writing.map(|writing| writing.finding));
-        let all: Vec<_> = all.map(Finding::name).collect();
-        if all.len() > 1 {
-            facts.push(format!("mistakes at once: {}", all.join(", ")));
+        let mistakes = self.mistakes.into_iter();
+        let mut faults: Vec<_> = mistakes
+            .map(|mistake| Fault::new(mistake.finding, mistake.wrong, mistake.change))
+            .collect();
+        if let Writing::Otherwise(flaw) = self.writing {
+            faults.push(Fault::new(flaw.finding, flaw.wrong, flaw.change));
         }
-        Fault::new(finding, wrong.join("; and "), change.join("; and "))
+        if faults.len() > 1 {
+            let names: Vec<_> = faults.iter().map(|fault| fault.finding.name()).collect();
+            facts.push(format!("mistakes at once: {}", names.join(", ")));
+        }
+        let first = faults.first().map_or(Finding::AllIsWell, |fault| fault.finding);
+        let joined =
+            |told: fn(&Fault) -> &str| faults.iter().map(told).collect::<Vec<_>>().join("; and ");
+        Fault::new(first, joined(|fault| &fault.wrong), joined(|fault| &fault.change))
+    }
+}
+
+#[cfg(test)]
+impl Known<'_> {
+    /// How many digests are made where nothing fits.
+    pub(super) fn trials(&self) -> usize {
+        let right = self.right();
+        let single: usize = ALONE.iter().map(|kind| kind(&right, self).len()).sum();
+        let pairs = TOGETHER.iter().enumerate().flat_map(|(place, kind)| {
+            let firsts = kind(&right, self).into_iter();
+            firsts.flat_map(move |first| {
+                let later = TOGETHER[place + 1..].iter();
+                later.map(move |kind| kind(&first.recipe, self).len())
+            })
+        });
+        single + pairs.sum::<usize>()
     }
 }

@@ -1,6 +1,9 @@
 //! Planted mistakes, each named rightly. The texts are spelt out and hashed here, by no code of
 //! the diagnosis.
 
+use super::formula::signed_amount;
+use super::search::Known;
+use super::sent::Sent;
 use super::{Case, Command, Diagnosis, Finding, PreviousKey, diagnose, right_control};
 use crate::crypto::sign::{amend_control, callback_control, status_control};
 use crate::payment::money::{Amount, Currency};
@@ -113,9 +116,9 @@ fn zeros_that_were_lost_are_named() {
     let (n, right) = forms.into_iter().find(|(_, right)| right.starts_with('0')).unwrap();
     let form = format!("login=shop&client_orderid={n}");
     assert_named(Command::Status, &form, &right[1..], Finding::ZerosLost);
-    let by_byte: String =
-        hex::decode(&right).unwrap().iter().map(|byte| format!("{byte:x}")).collect();
-    assert_named(Command::Status, &form, &by_byte, Finding::ZerosLost);
+    let digest = hex::decode(&right).unwrap();
+    let by_byte: Vec<_> = digest.iter().map(|byte| format!("{byte:x}")).collect();
+    assert_named(Command::Status, &form, &by_byte.concat(), Finding::ZerosLost);
 }
 
 #[test]
@@ -342,4 +345,18 @@ fn a_key_that_somebody_sent_is_not_told() {
     let form = format!("login=shop&client_orderid={KEY}&orderid={}", KEY.to_lowercase());
     let found = explained(Command::Status, &form, &sha1("any"));
     assert_eq!(found.finding, Finding::NothingFits);
+}
+
+#[test]
+fn no_question_takes_more_than_some_thousand_digests() {
+    let endpoints: Vec<i64> = (1..=20).collect();
+    for (command, form) in
+        [(Command::Status, STATUS), (Command::Return, RETURN), (Command::Callback, CALLBACK)]
+    {
+        let case = Case { endpoints: &endpoints, ..case(command) };
+        let sent = Sent::read(form).unwrap();
+        let amount = signed_amount(command, &sent).unwrap();
+        let tried = Known { case: &case, sent: &sent, amount }.trials();
+        assert!((1000..7000).contains(&tried), "{tried} for {}", command.name());
+    }
 }
