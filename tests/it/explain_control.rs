@@ -2,6 +2,7 @@
 //! and on the command line, and neither the key nor the right control is told.
 
 use crate::process::{Folder, PROGRAM, repository_file};
+use crate::registry::{call, operator};
 use crate::world::{Answer, Fields, World, scenario, with};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -81,7 +82,7 @@ async fn what_the_gateway_accepts_is_not_blamed_and_what_it_refuses_is_named() {
 }
 
 #[tokio::test]
-async fn a_merchant_that_nobody_knows_and_a_question_that_makes_no_sense_are_told_so() {
+async fn a_merchant_that_nobody_knows_and_a_question_without_sense_are_told_so() {
     scenario(async |world| {
         let form = encoded(&world.status_form("C-1", "1"));
         let asked = json!({ "login": "nobody", "command": "status", "form": form });
@@ -92,8 +93,6 @@ async fn a_merchant_that_nobody_knows_and_a_question_that_makes_no_sense_are_tol
         let asked = json!({ "login": "sandbox", "command": "status", "form": other });
         assert_eq!(explain(world, &asked).await["finding"], "login-differs");
         let url = world.url("/admin/explain/control");
-        let bare = Answer::of(world.http.post(&url).json(&asked)).await;
-        assert_eq!(bare.status, 401);
         for (asked, told) in [
             (json!({ "login": "sandbox", "command": "sale", "form": form }), "status, capture"),
             (
@@ -106,6 +105,23 @@ async fn a_merchant_that_nobody_knows_and_a_question_that_makes_no_sense_are_tol
             let answer = Answer::of(request.json(&asked)).await;
             assert_eq!(answer.status, 400, "{answer:?}");
             assert!(answer.body.contains(told), "{answer:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_operators_who_may_act_ask() {
+    scenario(async |world| {
+        let form = encoded(&world.status_form("C-1", "1"));
+        let asked = json!({ "login": "sandbox", "command": "status", "form": form });
+        let path = "POST /admin/explain/control";
+        for token in ["", "wrong"] {
+            assert_eq!(call(world, token, path, asked.clone()).await.0, 401);
+        }
+        for (role, expected) in [("viewer", 403), ("custodian", 403), ("operator", 200)] {
+            let token = operator(world, &format!("the-{role}"), role).await;
+            assert_eq!(call(world, &token, path, asked.clone()).await.0, expected, "{role}");
         }
     })
     .await;

@@ -139,7 +139,7 @@ async fn a_merchant_enrolled_over_http_sells_at_its_own_reader() {
 }
 
 /// Each changing route and what it is.
-const CHANGES: [(&str, Action); 19] = [
+const CHANGES: [(&str, Action); 17] = [
     ("POST /admin/v1/operators", Action::Govern),
     ("POST /admin/v1/operators/x/disable", Action::Govern),
     ("POST /admin/v1/merchants", Action::Govern),
@@ -157,8 +157,6 @@ const CHANGES: [(&str, Action); 19] = [
     ("POST /admin/v1/readers/x/inject", Action::HandleKeys),
     ("POST /admin/gates/4711/unlock", Action::Operate),
     ("POST /admin/orders/4711/resolve", Action::Operate),
-    ("POST /admin/explain/control", Action::Operate),
-    ("POST /admin/explain/decrypt", Action::Operate),
 ];
 const LOOKS: [&str; 8] = [
     "operators",

@@ -14,7 +14,7 @@ pub(super) fn mistakes(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
     let mut found = endings(recipe);
     found.extend(BETWEEN.iter().flat_map(|between| separated(recipe, between)));
     found.extend(named(recipe, known));
-    found.extend(encoded(recipe));
+    found.extend(encoded(recipe, known));
     found
 }
 
@@ -100,7 +100,7 @@ fn named(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
     found
 }
 
-fn encoded(recipe: &Recipe) -> Vec<Mistake> {
+fn encoded(recipe: &Recipe, known: &Known<'_>) -> Vec<Mistake> {
     let mut found = Vec::new();
     let mut add = |finding, what: &str, bytes: fn(&str) -> Vec<u8>, front: &[u8]| {
         let mut made = recipe.map(|part| {
@@ -126,10 +126,14 @@ fn encoded(recipe: &Recipe) -> Vec<Mistake> {
     add(Finding::Utf16, "UTF-16, low byte first, with a mark", little, &[0xFF, 0xFE]);
     add(Finding::Utf16, "UTF-16, high byte first", big, &[]);
     add(Finding::Utf16, "UTF-16, high byte first, with a mark", big, &[0xFE, 0xFF]);
+    add(Finding::Utf8Twice, "UTF-8 that was encoded twice", utf8_twice, &[]);
+    // Of another key they would lose characters, and whoever asks could find the rest alone.
+    if !known.case.key.is_ascii() {
+        return found;
+    }
     add(Finding::NonAsciiLost, "ASCII, with ? for all other characters", ascii, &[]);
     add(Finding::Latin1, "Latin-1", latin1, &[]);
     add(Finding::Windows1251, "windows-1251", windows1251, &[]);
-    add(Finding::Utf8Twice, "UTF-8 that was encoded twice", utf8_twice, &[]);
     found
 }
 

@@ -261,6 +261,14 @@ fn values_that_were_written_otherwise_are_named() {
 }
 
 #[test]
+fn characters_that_a_key_loses_are_not_told() {
+    let key = "ключ-5F0C3A9E-ключ";
+    let text = format!("{STATUS}&control={}", sha1("shop902B4FF56877????-5F0C3A9E-????"));
+    let found = diagnose(&Case { text: &text, key, ..case(Command::Status) });
+    assert_eq!(found.finding, Finding::NothingFits);
+}
+
+#[test]
 fn two_mistakes_at_once_are_found_and_both_told() {
     let key = KEY.to_lowercase();
     for (command, form, hashed, first, second) in [
