@@ -249,7 +249,8 @@ fn whoever_has_the_key_needs_no_gateway_and_learns_the_right_control() {
 fn with_input(arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).env_remove("TILLGATE_CONTROL_KEY");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
