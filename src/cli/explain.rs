@@ -1,6 +1,7 @@
 //! `tillgate explain`: what is wrong with what was sent, and what to change.
 
 use super::client::http_client;
+use super::explain_control::{CallbackArguments, ControlArguments};
 use super::operator_access::OperatorAccess;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -22,6 +23,10 @@ pub(super) struct ExplainArguments {
 enum Command {
     /// Say why a reader's message does not open; exits with 1 if anything is wrong
     Decrypt(DecryptArguments),
+    /// Say why the control of a command does not agree; exits with 1 if anything is wrong
+    Control(ControlArguments),
+    /// Say why the control of a callback does not agree; exits with 1 if anything is wrong
+    Callback(CallbackArguments),
 }
 
 #[derive(Args)]
@@ -52,28 +57,27 @@ struct Asked<'a> {
     currency: &'a str,
 }
 
-/// What the gateway found.
+/// What was found.
 #[derive(Deserialize, Serialize)]
-struct Found {
-    finding: String,
-    well: bool,
-    says: String,
-    wrong: String,
-    change: String,
-    facts: Vec<String>,
+pub(super) struct Found {
+    pub(super) finding: String,
+    pub(super) well: bool,
+    pub(super) says: String,
+    pub(super) wrong: String,
+    pub(super) change: String,
+    pub(super) facts: Vec<String>,
+    /// The right control, for whoever brought the key; a gateway never tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) right_control: Option<String>,
 }
 
 pub(super) async fn run(arguments: ExplainArguments) -> anyhow::Result<()> {
-    let Command::Decrypt(decrypt) = &arguments.command;
-    let data = read_data(&decrypt.data)?;
-    let asked = Asked {
-        reader: &decrypt.reader,
-        encrypted_type: &decrypt.encrypted_type,
-        encrypted_data: &data,
-        amount: decrypt.amount.as_deref(),
-        currency: &decrypt.currency,
+    let access = &arguments.access;
+    let found = match &arguments.command {
+        Command::Decrypt(decrypt) => explain_decrypt(access, decrypt).await?,
+        Command::Control(control) => control.explain(access).await?,
+        Command::Callback(callback) => callback.explain(access).await?,
     };
-    let found = ask(&arguments, &asked).await?;
     let text = match arguments.json {
         true => format!("{}\n", serde_json::to_string_pretty(&found)?),
         false => told(&found),
@@ -85,8 +89,24 @@ pub(super) async fn run(arguments: ExplainArguments) -> anyhow::Result<()> {
     }
 }
 
-/// The line end at the end of a file is the editor's, not the app's.
-fn read_data(named: &str) -> anyhow::Result<String> {
+async fn explain_decrypt(
+    access: &OperatorAccess,
+    decrypt: &DecryptArguments,
+) -> anyhow::Result<Found> {
+    let data = read_data(&decrypt.data)?;
+    let asked = Asked {
+        reader: &decrypt.reader,
+        encrypted_type: &decrypt.encrypted_type,
+        encrypted_data: &data,
+        amount: decrypt.amount.as_deref(),
+        currency: &decrypt.currency,
+    };
+    ask(access, "decrypt", &asked).await
+}
+
+/// The text itself, a file's, or that of standard input. The line end at the end of a file is the
+/// editor's, not the app's.
+pub(super) fn read_data(named: &str) -> anyhow::Result<String> {
     let mut text = String::new();
     match named.strip_prefix('@') {
         Some(path) => {
@@ -102,10 +122,15 @@ fn read_data(named: &str) -> anyhow::Result<String> {
     Ok(text)
 }
 
-async fn ask(arguments: &ExplainArguments, asked: &Asked<'_>) -> anyhow::Result<Found> {
-    let base = arguments.access.base();
-    let request = http_client()?.post(format!("{base}/admin/explain/decrypt")).json(asked);
-    let answer = arguments.access.send(request).await?;
+/// Asks the gateway what is wrong.
+pub(super) async fn ask(
+    access: &OperatorAccess,
+    what: &str,
+    asked: &impl Serialize,
+) -> anyhow::Result<Found> {
+    let base = access.base();
+    let request = http_client()?.post(format!("{base}/admin/explain/{what}")).json(asked);
+    let answer = access.send(request).await?;
     Ok(answer.json().await?)
 }
 
@@ -114,9 +139,10 @@ fn told(found: &Found) -> String {
         "what it is   {}\nwhat is wrong   {} ({})\nwhat to change   {}\n",
         found.says, found.wrong, found.finding, found.change
     );
-    for fact in &found.facts {
+    let right = found.right_control.iter().map(|control| format!("the right control: {control}"));
+    for fact in found.facts.iter().cloned().chain(right) {
         text.push_str("  ");
-        text.push_str(fact);
+        text.push_str(&fact);
         text.push('\n');
     }
     text

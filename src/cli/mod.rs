@@ -7,6 +7,7 @@ mod clock;
 mod close_day;
 mod dev;
 mod explain;
+mod explain_control;
 mod health;
 mod migrate;
 mod openapi;
@@ -56,7 +57,7 @@ enum Command {
     Swipe(swipe::SwipeArguments),
     /// Look at gates, open them, decide unknown outcomes, fetch settlement files
     Operator(operator::OperatorArguments),
-    /// Say what is wrong with what a reader sent, and what to change
+    /// Say what is wrong with what a reader sent, or with a control, and what to change
     Explain(explain::ExplainArguments),
     /// Hold the acquirer's file against a settlement file; exits with 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),

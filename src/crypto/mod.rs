@@ -12,7 +12,8 @@
 //!   [`key_components`], [`pin_block`], [`pin_zone`];
 //! - what the gateway keeps sealed at rest: [`seal`], [`key_ring`];
 //! - the proof that none of it lies about: [`scan`];
-//! - what is wrong with a message that does not open: [`diagnosis`], [`tag_names`].
+//! - what is wrong with a message that does not open: [`diagnosis`], [`tag_names`], and with a
+//!   control that does not agree: [`control_diagnosis`].
 //!
 //! Secrets wipe themselves, print as `(..)` and are compared in constant time.
 
@@ -24,9 +25,11 @@ pub mod card_data;
 pub mod card_fields;
 pub mod card_writer;
 pub mod clear_list;
+pub mod control_diagnosis;
 pub mod diagnosis;
 pub mod dukpt;
 pub mod dukpt_block;
+mod findings;
 mod gcm;
 pub mod key;
 pub mod key_block;

@@ -16,6 +16,7 @@ mod deliver;
 mod egress;
 mod enrol;
 mod explain;
+mod explain_control;
 mod guarded_client;
 mod handover;
 mod key_store;
@@ -50,6 +51,7 @@ pub use deliver::{CallbackWording, Delivery, Worded};
 pub use egress::{Call, Egress, EgressError, EgressRules, Reply};
 pub use enrol::NewKeySet;
 pub use explain::Puzzle;
+pub use explain_control::ControlPuzzle;
 pub use guarded_client::GuardedClient;
 pub use handover::Handover;
 pub use key_store::{CardPin, KeyStore, KeyStoreError, ReaderKeys};
@@ -123,7 +125,7 @@ pub struct Gateway {
     /// Whoever adds to the registry, from the look at what is there to the last write: numbers are
     /// counted, and what must differ is compared.
     registry_turn: Mutex<()>,
-    /// Whose message is being explained.
+    /// Whose message or control is being explained.
     explain_turn: Arc<Mutex<()>>,
     /// Whoever writes the next row of the audit log.
     audit_turn: Mutex<()>,

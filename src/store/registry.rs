@@ -55,6 +55,10 @@ const ENDPOINT: &str = select_endpoint!("WHERE id = $1");
 const ENDPOINTS: &str = select_endpoint!("WHERE id > $1 ORDER BY id LIMIT $2");
 const GROUPS: &str =
     "SELECT id, merchant_id FROM endpoint_groups WHERE id > $1 ORDER BY id LIMIT $2";
+/// Endpoints and groups are numbered apart, but addresses have either.
+const ADDRESSES: &str = "\
+    SELECT id FROM endpoints WHERE merchant_id = $1 \
+    UNION SELECT id FROM endpoint_groups WHERE merchant_id = $1 ORDER BY id LIMIT $2";
 const GROUP_OWNER: &str = "SELECT merchant_id FROM endpoint_groups WHERE id = $1";
 const INSERT_MERCHANT: &str = "\
     INSERT INTO merchants (id, login, control_key_sealed, created_at) VALUES ($1, $2, $3, $4)";
@@ -222,6 +226,19 @@ impl Store {
     ) -> Result<Vec<Endpoint>, StoreError> {
         let rows = self.rows(sql(ENDPOINTS).bind(after.0).bind(i64::from(most))).await?;
         rows.into_iter().map(endpoint_from).collect()
+    }
+
+    /// Ids of a merchant's endpoints and groups, as they stand in addresses; so many at most.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn addresses_of(
+        &self,
+        merchant: MerchantId,
+        most: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        let rows = self.rows(sql(ADDRESSES).bind(merchant.0).bind(i64::from(most))).await?;
+        rows.into_iter().map(|mut row| row.int()).collect()
     }
 
     /// So many groups with higher numbers than `after`, in order, and whose they are.

@@ -24,6 +24,7 @@ mod dockerfile;
 mod documents;
 mod effort;
 mod explain;
+mod explain_control;
 mod fuzz;
 mod hsm;
 mod http;

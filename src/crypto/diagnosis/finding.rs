@@ -1,29 +1,11 @@
 //! What can be found, each mistake by a name that stays.
 
-macro_rules! findings {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
-        /// What was found in a reader's message.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        pub enum Finding {
-            $($(#[doc = $doc])* $variant,)*
-        }
-
-        impl Finding {
-            /// Every finding there is.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The name by which tools and people know it; it never changes.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-    };
-}
+use crate::crypto::findings::findings;
 
 findings! {
+    /// What was found in a reader's message.
+    Finding;
+
     /// Nothing is wrong.
     AllIsWell = "all-is-well",
 

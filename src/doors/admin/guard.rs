@@ -132,6 +132,7 @@ fn action_of(method: &Method, route: &str) -> Action {
         | "/admin/v1/readers/{serial}/inject/{transport_key}" => Action::MoveKeys,
         "/admin/gates/{endpoint}/unlock"
         | "/admin/orders/{order}/resolve"
+        | "/admin/explain/control"
         | "/admin/explain/decrypt"
         | "/admin/v1/endpoints/{endpoint}/callback-url"
         | "/admin/v1/endpoints/{endpoint}/webhooks" => Action::Operate,

@@ -5,6 +5,7 @@
 //! | `GET /admin/balances?merchant=…` | what the accounts come to, by endpoint and day, JSON |
 //! | `GET /admin/gates/{endpoint}` | how a gate stands, JSON |
 //! | `POST /admin/gates/{endpoint}/unlock` | the same, after it was opened |
+//! | `POST /admin/explain/control` | what is wrong with a control, JSON |
 //! | `POST /admin/explain/decrypt` | what is wrong with a reader's message, JSON |
 //! | `POST /admin/orders/{order}/resolve` | 204, once what was unknown is decided |
 //! | `GET /admin/settlements/{batch}.csv`, `….json` | what a closed day moved |
@@ -17,6 +18,7 @@
 mod answer;
 mod balance;
 mod explain;
+mod explain_control;
 mod gate;
 mod guard;
 mod order;
@@ -25,6 +27,7 @@ pub(crate) mod v1;
 
 pub(crate) use balance::*;
 pub(crate) use explain::*;
+pub(crate) use explain_control::*;
 pub(crate) use gate::*;
 pub(crate) use order::*;
 pub(crate) use settlement::*;
@@ -49,6 +52,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .wrap(from_fn(guard::admit))
         .service(web::scope("/v1").configure(v1::configure))
         .route("/balances", web::get().to(balances))
+        .route("/explain/control", web::post().to(explain_control))
         .route("/explain/decrypt", web::post().to(explain_decrypt))
         .route("/gates/{endpoint}", web::get().to(gate))
         .route("/gates/{endpoint}/unlock", web::post().to(unlock))

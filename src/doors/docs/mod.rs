@@ -50,6 +50,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         sandbox::set_limits,
         sandbox::sign,
         admin::balances,
+        admin::explain_control,
         admin::explain_decrypt,
         admin::gate,
         admin::unlock,
