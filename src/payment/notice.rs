@@ -49,8 +49,8 @@ pub fn wait_after(attempts: u32) -> Option<Millis> {
     WAITS.get(place as usize).copied()
 }
 
-/// How long a receiver asks us to wait (`Retry-After`, RFC 9110 section 10.2.3): so many seconds, or
-/// until a moment. `None` for what is neither.
+/// How long a receiver asks us to wait (`Retry-After`, RFC 9110 section 10.2.3): so many seconds,
+/// or until a moment. `None` for what is neither.
 #[must_use]
 pub fn asked_wait(retry_after: &str, now: Millis) -> Option<Millis> {
     let text = retry_after.trim();
@@ -90,8 +90,8 @@ impl Webhooks {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
 
-    /// Whether a receiver that answers so has taken the callback: 200 and nothing else (MAPI 7), any
-    /// 2xx by Standard Webhooks.
+    /// Whether a receiver that answers so has taken the callback: 200 and nothing else (MAPI 7),
+    /// any 2xx by Standard Webhooks.
     #[must_use]
     pub fn is_taken(self, http_status: u16) -> bool {
         match self {
