@@ -224,6 +224,7 @@ fn build_gateway(
         callback_wording: mapi::callback::WORDING,
         acquirer_timeout: settings.acquirer_timeout,
         test_cards_only: settings.test_cards_only,
+        callback_days: settings.callback_days,
     };
     Ok(Gateway::new(parts))
 }

@@ -39,6 +39,7 @@ struct Written {
     test_cards_only: bool,
     jobs_at_once: usize,
     callbacks_at_once: usize,
+    callback_days: u32,
     admin_token: String,
     log: String,
     log_format: String,
@@ -59,6 +60,8 @@ pub struct Settings {
     pub test_cards_only: bool,
     pub jobs_at_once: usize,
     pub callbacks_at_once: usize,
+    /// How many days a callback is kept that has ended.
+    pub callback_days: u32,
     /// What operators prove themselves with; none shuts their door.
     pub admin_token: Option<String>,
     pub log: LogSettings,
@@ -126,6 +129,7 @@ impl Settings {
             test_cards_only: true,
             jobs_at_once: 1024,
             callbacks_at_once: 4096,
+            callback_days: 90,
             admin_token: Some(DEV_ADMIN_TOKEN.to_owned()),
             log: LogSettings::default(),
         }
@@ -164,6 +168,9 @@ impl Written {
         if self.jobs_at_once == 0 || self.callbacks_at_once == 0 {
             note("jobs_at_once, callbacks_at_once: at least 1".to_owned());
         }
+        if !(15..=3650).contains(&self.callback_days) {
+            note("callback_days: 15 to 3650; attempts take up to 14".to_owned());
+        }
         if (1..ADMIN_TOKEN_MIN).contains(&self.admin_token.len()) {
             note(format!(
                 "admin_token: at least {ADMIN_TOKEN_MIN} characters (`openssl rand -hex 32`)"
@@ -195,6 +202,7 @@ impl Written {
             test_cards_only: self.test_cards_only,
             jobs_at_once: self.jobs_at_once,
             callbacks_at_once: self.callbacks_at_once,
+            callback_days: self.callback_days,
             admin_token: Some(self.admin_token).filter(|token| !token.is_empty()),
             log: LogSettings { filter: self.log, json: self.log_format == "json" },
         })

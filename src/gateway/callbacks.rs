@@ -4,7 +4,9 @@
 use super::deliver::alert;
 use super::{Failure, Gateway, RegistryError};
 use crate::payment::ids::{EndpointId, NoticeId};
+use crate::payment::{DAY, Millis, SECOND};
 use crate::store::{Again, AttemptRecord, CallbackRecord, CallbackStop};
+use std::sync::PoisonError;
 
 /// Why an end point's callbacks wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +84,29 @@ impl Gateway {
         }
         self.callbacks.left_in_database();
         Ok(count)
+    }
+
+    /// How long a callback is kept that has ended.
+    pub(super) fn callback_life(&self) -> Millis {
+        Millis::from(self.parts.callback_days) * DAY
+    }
+
+    /// Says how many callbacks wait for each end point, and how old the oldest is.
+    pub(super) async fn measure_callbacks(&self) -> Result<(), Failure> {
+        let now = self.clock().now();
+        let waiting = self.store().waiting_callbacks().await?;
+        let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever waits no more is told once more, as nothing.
+        let ended = measured.iter().map(|of| (*of, 0, now));
+        for (of, count, oldest) in ended.chain(waiting.iter().copied()) {
+            let age = f64::from(u32::try_from((now - oldest) / SECOND).unwrap_or(u32::MAX));
+            let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+            let of = of.to_string();
+            metrics::gauge!("tillgate_callbacks_waiting", "endpoint" => of.clone()).set(count);
+            metrics::gauge!("tillgate_callback_oldest_seconds", "endpoint" => of).set(age);
+        }
+        *measured = waiting.into_iter().map(|(of, ..)| of).collect();
+        Ok(())
     }
 
     /// A callback, with what came of each attempt.

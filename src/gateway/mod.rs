@@ -73,7 +73,7 @@ pub use watch::{Scope, Seen, Watched};
 use crate::acquirer::Acquirer;
 use crate::clock::{Clock, Entropy};
 use crate::payment::Millis;
-use crate::payment::ids::SerialNumber;
+use crate::payment::ids::{EndpointId, SerialNumber};
 use crate::payment::refusal::Refusal;
 use crate::store::{Store, StoreError};
 use amend::Turnstiles;
@@ -82,6 +82,7 @@ use card_vault::{CardVault, Surroundings};
 use futures_util::future::try_join_all;
 use registry::Registry;
 use report::PAGES_AT_ONCE;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
@@ -107,6 +108,8 @@ pub struct Parts {
     /// Whether cards that are no published test cards are refused: keys in software are no place
     /// for real ones.
     pub test_cards_only: bool,
+    /// How many days a callback is kept that has ended.
+    pub callback_days: u32,
 }
 
 /// The payment core behind all doors.
@@ -116,6 +119,8 @@ pub struct Gateway {
     vault: CardVault,
     nonces: NonceBook,
     breakers: Breakers,
+    /// The end points of which it was last said that callbacks wait.
+    measured: std::sync::Mutex<HashSet<EndpointId>>,
     turnstiles: Turnstiles,
     /// Who may read a page of a report now.
     report_turns: Semaphore,
@@ -181,6 +186,7 @@ impl Gateway {
             registry: Registry::new(),
             vault: CardVault::new(),
             breakers: Breakers::default(),
+            measured: std::sync::Mutex::default(),
             nonces: NonceBook::new(),
             turnstiles: Turnstiles::new(),
             report_turns: Semaphore::new(PAGES_AT_ONCE),

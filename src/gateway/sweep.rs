@@ -12,6 +12,7 @@ pub struct Swept {
     pub nonces: u64,
     pub card_keys: i64,
     pub usages: u64,
+    pub callbacks: u64,
 }
 
 impl Gateway {
@@ -27,6 +28,9 @@ impl Gateway {
         }
         if let Err(failure) = self.reseal_leftovers().await {
             tracing::warn!(%failure, "cannot look for what is to be sealed anew");
+        }
+        if let Err(failure) = self.measure_callbacks().await {
+            tracing::warn!(%failure, "cannot count the callbacks that wait");
         }
         // What lies in this process's memory nobody else forgets.
         self.nonces.forget_before(bucket_of(now - REMEMBERED));
@@ -60,6 +64,7 @@ impl Gateway {
             nonces: self.store().forget_nonces_before(first_kept).await?,
             card_keys: self.vault.destroy_unused(self.store(), now).await?,
             usages: self.store().forget_usages_before(now - WITHIN_MAX).await?,
+            callbacks: self.store().purge_callbacks(now - self.callback_life()).await?,
         })
     }
 }

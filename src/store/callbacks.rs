@@ -118,14 +118,23 @@ const EXPIRE_KEYS: &str = "\
 const ADD_KEY: &str = "\
     INSERT INTO webhook_keys (endpoint_id, number, key_sealed, created_at) \
     VALUES ($1, $2, $3, $4)";
-const PURGE_ATTEMPTS: &str = "\
-    DELETE FROM callback_attempts WHERE notice_id IN ( \
-        SELECT id FROM notices WHERE created_at < $1 AND state IN ('delivered', 'dead') \
-        ORDER BY id LIMIT $2)";
-const PURGE: &str = "\
-    DELETE FROM notices WHERE id IN ( \
-        SELECT id FROM notices WHERE created_at < $1 AND state IN ('delivered', 'dead') \
-        ORDER BY id LIMIT $2)";
+/// Numbers rise with time, so that the old ones stand in front: it is enough to look there.
+macro_rules! old_callbacks {
+    () => {
+        "SELECT id FROM (SELECT id, created_at, state FROM notices ORDER BY id LIMIT 20000) AS front \
+         WHERE created_at < $1 AND state IN ('delivered', 'dead') ORDER BY id LIMIT $2"
+    };
+}
+
+const PURGE_ATTEMPTS: &str =
+    concat!("DELETE FROM callback_attempts WHERE notice_id IN (", old_callbacks!(), ")");
+const PURGE: &str = concat!("DELETE FROM notices WHERE id IN (", old_callbacks!(), ")");
+/// Who waits longest tells enough: of a million not all are counted.
+const WAITING: &str = "\
+    SELECT endpoint_id, COUNT(*), MIN(created_at) FROM ( \
+        SELECT endpoint_id, created_at FROM notices WHERE due_at IS NOT NULL \
+        ORDER BY due_at LIMIT 20000) AS front \
+    GROUP BY endpoint_id";
 
 impl Store {
     /// The callback with this number.
@@ -275,6 +284,16 @@ impl Store {
                 return Ok(gone);
             }
         }
+    }
+
+    /// How many callbacks wait for each end point, 20,000 at most in all, and when the oldest of
+    /// them was made.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waiting_callbacks(&self) -> Result<Vec<(EndpointId, i64, Millis)>, StoreError> {
+        let read = |mut row: Row| Ok((EndpointId(row.int()?), row.int()?, row.int()?));
+        self.rows(sql(WAITING)).await?.into_iter().map(read).collect()
     }
 
     /// Runs a change of at most so many rows until there are no more.

@@ -270,3 +270,21 @@ async fn an_address_with_macros_is_filled_in_and_must_have_the_control() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn callbacks_that_ended_are_forgotten_in_time_and_those_that_wait_are_not() {
+    scenario(async |world| {
+        let receiver = Receiver::start(vec![Answering::with(200)]);
+        sell(world, "P-1", &receiver.url).await;
+        ask(world, &format!("POST {ENDPOINT}/callbacks/stop"), Value::Null).await;
+        a_moment(world).await;
+        sell(world, "P-2", &receiver.url).await;
+        world.clock.advance(89 * DAY);
+        assert_eq!(world.gateway().sweep().await.unwrap().callbacks, 0);
+        world.clock.advance(2 * DAY);
+        assert_eq!(world.gateway().sweep().await.unwrap().callbacks, 1);
+        assert_eq!(world.database.count("callback_attempts").await, 0);
+        assert_eq!(callbacks(world, "").await.len(), 1, "it is held, and not forgotten");
+    })
+    .await;
+}

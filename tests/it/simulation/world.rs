@@ -242,6 +242,7 @@ impl World {
             callback_wording: mapi::callback::WORDING,
             acquirer_timeout: TIMEOUT,
             test_cards_only: true,
+            callback_days: 90,
         };
         let gateway = Arc::new(Gateway::new(parts));
         if self.lives == 1 {
