@@ -21,7 +21,7 @@ const ACQUIRER_TIMEOUT_MAX_MS: u64 = 45_000;
 /// Shorter tokens could be guessed.
 const ADMIN_TOKEN_MIN: usize = 32;
 /// In `tillgate dev`, which only this machine reaches.
-const DEV_ADMIN_TOKEN: &str = "sandbox";
+pub(crate) const DEV_ADMIN_TOKEN: &str = "sandbox";
 
 /// The options as they are written.
 #[derive(Clone, Deserialize)]

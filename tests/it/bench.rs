@@ -33,6 +33,7 @@ fn bench_measures_every_figure_and_leaves_nothing_behind() {
         "batch_rps",
         "e2e_per_naive",
         "lone_sale_per_commit",
+        "deliveries_per_client",
         "status_p99_under_sales_per_idle",
         "accept_max_per_mean",
         "rss_idle_mib",

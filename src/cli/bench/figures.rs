@@ -66,6 +66,12 @@ pub(super) const ROUND_RATIOS: &[Figure<Round>] = &[
     figure("status_p99_under_sales_per_idle", "status p99 with sales / without", 2, |r| {
         ratio(r.status_with_sales.p99_us, r.status_alone.p99_us)
     }),
+    figure("deliveries_per_client", "deliveries / a bare client's calls", 3, |r| {
+        ratio(r.deliveries.rps, r.deliveries.client_rps)
+    }),
+    figure("lone_callback_per_commit", "a lone sale's callback / a single-row commit", 2, |r| {
+        ratio(r.lone.end_to_end, r.lone.commit)
+    }),
     figure("lone_sale_per_commit", "a lone sale / a single-row commit", 2, |r| {
         ratio(r.lone.accept, r.lone.commit)
     }),
@@ -83,6 +89,8 @@ pub(super) const ROUND_FIGURES: &[Figure<Round>] = &[
     figure("accept_rps", "accept, per second", 0, |r| Some(r.accept.rps)),
     figure("accept_tdes_rps", "accept, TDES DUKPT, per second", 0, |r| Some(r.accept_tdes.rps)),
     figure("accept_aes_rps", "accept, AES DUKPT, per second", 0, |r| Some(r.accept_aes.rps)),
+    figure("deliveries_rps", "callbacks sent again, per second", 0, |r| Some(r.deliveries.rps)),
+    figure("client_rps", "a bare client's calls, per second", 0, |r| Some(r.deliveries.client_rps)),
     figure("e2e_rps", "end to end, per second", 0, |r| Some(r.e2e.rps)),
     figure("status_rps", "status, per second", 0, |r| Some(r.status.rps)),
     figure("naive_rps", "naive, per second", 0, |r| Some(r.naive.rps)),

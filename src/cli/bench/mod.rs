@@ -8,6 +8,7 @@
 mod backlog;
 mod batch;
 mod child;
+mod deliveries;
 mod driver;
 mod engine;
 mod evil;

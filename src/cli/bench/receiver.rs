@@ -5,6 +5,7 @@ use super::wire::{HEAD_END, find};
 use anyhow::Context;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ const NAME_FIELD: &str = "client_orderid=";
 pub(super) struct Receiver {
     address: SocketAddr,
     hangs: watch::Sender<bool>,
+    /// All that came, repeats included.
+    received: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -30,17 +33,25 @@ impl Receiver {
         let address = listener.local_addr()?;
         let (hangs, hanging) = watch::channel(false);
         let ledger = Arc::clone(ledger);
+        let received = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&received);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(receive(stream, Arc::clone(&ledger), hanging.clone()));
+                let (ledger, count) = (Arc::clone(&ledger), Arc::clone(&count));
+                tokio::spawn(receive(stream, ledger, count, hanging.clone()));
             }
         });
-        Ok(Self { address, hangs, task })
+        Ok(Self { address, hangs, received, task })
     }
 
     /// Where callbacks go.
     pub(super) fn url(&self) -> String {
         format!("http://{}/callback", self.address)
+    }
+
+    /// How many calls came, repeats included.
+    pub(super) fn received(&self) -> usize {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// From now on it takes callbacks and never answers.
@@ -56,7 +67,12 @@ impl Drop for Receiver {
 }
 
 /// One connection, until the gateway lets go of it.
-async fn receive(mut stream: TcpStream, ledger: Arc<Ledger>, mut hanging: watch::Receiver<bool>) {
+async fn receive(
+    mut stream: TcpStream,
+    ledger: Arc<Ledger>,
+    received: Arc<AtomicUsize>,
+    mut hanging: watch::Receiver<bool>,
+) {
     let mut buffer = Vec::with_capacity(4096);
     while let Ok(1..) = stream.read_buf(&mut buffer).await {
         while let Some(end) = find(&buffer, HEAD_END) {
@@ -66,7 +82,11 @@ async fn receive(mut stream: TcpStream, ledger: Arc<Ledger>, mut hanging: watch:
                 return;
             }
             let head = String::from_utf8_lossy(&buffer[..end]);
-            ledger.called_back(order_of(&head).unwrap_or(&head));
+            received.fetch_add(1, Ordering::Relaxed);
+            // A call without an order is none of a gateway.
+            if let Some(order) = order_of(&head) {
+                ledger.called_back(order);
+            }
             buffer.drain(..end + HEAD_END.len());
             if stream.write_all(THANKS).await.is_err() {
                 return;

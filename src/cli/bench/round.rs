@@ -1,6 +1,7 @@
 //! One round: everything that is measured in turns, so that each ratio is taken within minutes.
 
 use super::batch::batch_rps;
+use super::deliveries::{Deliveries, measure_deliveries};
 use super::driver::Driver;
 use super::engine::{Database, Engine};
 use super::gateway::Role;
@@ -30,6 +31,7 @@ pub(super) struct Round {
     pub lone: Lone,
     pub batch_rps: f64,
     pub commits_per_second: Option<f64>,
+    pub deliveries: Deliveries,
     /// From the last accepted sale to the last callback.
     pub drain: Duration,
     /// The full gateway, at the end of the round.
@@ -93,6 +95,11 @@ impl Field {
         let e2e = busy.end_to_end(time).await?;
         eprint!(", end to end {:.0}/s", e2e.measured.rps);
         let resident_mib = busy.resident_mib()?;
+        let deliveries = measure_deliveries(busy, time).await?;
+        eprint!(
+            ", deliveries {:.0}/s, a bare client {:.0}/s",
+            deliveries.rps, deliveries.client_rps
+        );
         let status = busy.status(time).await?;
         eprint!(", status {:.0}/s", status.rps);
         let (asked, sold) = (status.rps / 4.0, e2e.measured.rps / 2.0);
@@ -119,6 +126,7 @@ impl Field {
             status_with_sales,
             naive,
             lone,
+            deliveries,
             batch_rps,
             commits_per_second: e2e.commits_per_second,
             drain: e2e.drain,

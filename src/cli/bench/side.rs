@@ -35,7 +35,7 @@ pub(super) struct Side {
     pub app: Arc<MobileApp>,
     pub ledger: Arc<Ledger>,
     pub sellers: Vec<SalePlayer>,
-    _receiver: Receiver,
+    pub receiver: Receiver,
 }
 
 /// What sales until their callbacks came to.
@@ -70,7 +70,7 @@ impl Side {
             Ok::<_, anyhow::Error>(seller)
         });
         let sellers = sellers.collect::<Result<_, _>>()?;
-        Ok(Self { process, database, enrolled, app, ledger, sellers, _receiver: receiver })
+        Ok(Self { process, database, enrolled, app, ledger, sellers, receiver })
     }
 
     /// Stops the gateway and starts one in another role on the same database. Its address is
