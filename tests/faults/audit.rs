@@ -63,6 +63,11 @@ impl Findings {
         Ok(findings)
     }
 
+    /// How many callbacks came more than once.
+    pub fn repeated_callbacks(&self) -> usize {
+        self.repeated_callbacks
+    }
+
     /// Fails unless nothing bad was found.
     pub fn hold(&self) -> anyhow::Result<()> {
         let bad = [

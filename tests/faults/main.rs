@@ -13,6 +13,7 @@ mod back_pressure;
 mod child;
 mod database;
 mod disk_full;
+mod flaky_receiver;
 mod folder;
 mod gateway;
 mod gateway_killed;
@@ -51,6 +52,10 @@ type Fault = (&'static str, fn(Length) -> BoxFuture<'static, anyhow::Result<Told
 const FAULTS: &[Fault] = &[
     ("a_killed_gateway_loses_nothing_on_sqlite", |l| gateway_killed::play(Sqlite, l).boxed()),
     ("a_killed_gateway_loses_nothing_on_postgres", |l| gateway_killed::play(Postgres, l).boxed()),
+    ("every_event_reaches_a_flaky_receiver_on_sqlite", |l| flaky_receiver::play(Sqlite, l).boxed()),
+    ("every_event_reaches_a_flaky_receiver_on_postgres", |l| {
+        flaky_receiver::play(Postgres, l).boxed()
+    }),
     ("a_killed_postgres_loses_nothing", |l| postgres_killed::play(l).boxed()),
     ("one_name_makes_one_order_on_sqlite", |l| same_name::play(Sqlite, l).boxed()),
     ("one_name_makes_one_order_on_postgres", |l| same_name::play(Postgres, l).boxed()),

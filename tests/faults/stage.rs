@@ -131,6 +131,11 @@ impl Stage {
 
     /// Lets everything come to its end: whenever nothing moves any more, time jumps.
     pub async fn settle(&mut self) -> anyhow::Result<()> {
+        self.settle_by(JUMP).await
+    }
+
+    /// As [`Stage::settle`], with jumps of another length: callbacks that fail wait for hours.
+    pub async fn settle_by(&mut self, jump: Millis) -> anyhow::Result<()> {
         self.ledger.check()?;
         let mut jumps = 0;
         let (mut before, mut since) = ((0, 0, 0), Instant::now());
@@ -146,7 +151,7 @@ impl Stage {
             } else if since.elapsed() >= STILLNESS {
                 ensure!(jumps < JUMPS_MAX, "{jobs} orders and {notices} callbacks are stuck");
                 jumps += 1;
-                self.pass(JUMP).await?;
+                self.pass(jump).await?;
                 since = Instant::now();
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
