@@ -234,7 +234,9 @@ fn counted(answer: Value) -> serde_json::Result<u64> {
 
 fn listed(callbacks: &[Callback], endpoint: i64) -> String {
     if callbacks.is_empty() {
-        return format!("end point {endpoint} has no such callbacks\n");
+        return format!(
+            "end point {endpoint} has no such callbacks; a sale with notify_url makes one\n"
+        );
     }
     let mut text = format!(
         "{:>8}  {:>8}  {:<10}  {:<9}  {:>8}  {:<24}  next attempt\n",

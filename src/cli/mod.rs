@@ -10,6 +10,7 @@ mod dev;
 mod explain;
 mod explain_control;
 mod health;
+mod listen;
 mod migrate;
 mod openapi;
 mod operator;
@@ -60,6 +61,8 @@ enum Command {
     Operator(operator::OperatorArguments),
     /// Look at callbacks, send them again, let them wait
     Callbacks(callbacks::CallbacksArguments),
+    /// Relay callbacks to a server of your own, and show each one
+    Listen(listen::ListenArguments),
     /// Say what is wrong with what a reader sent, or with a control, and what to change
     Explain(explain::ExplainArguments),
     /// Hold the acquirer's file against a settlement file; exits with 1 if anything differs
@@ -111,6 +114,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Swipe(arguments) => swipe::run(arguments).await,
         Command::Operator(arguments) => operator::run(arguments).await,
         Command::Callbacks(arguments) => callbacks::run(arguments).await,
+        Command::Listen(arguments) => listen::run(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::ScanPan(arguments) => scan_pan::run(arguments).await,
