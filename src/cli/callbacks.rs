@@ -266,7 +266,8 @@ fn shown(callback: &Callback) -> String {
         "callback   {id} ({event_id}) tells that order {order} is {status}\n\
          goes to    {url}\n\
          created    {created_at}\n\
-         state      {state}, {attempts} attempts\n"
+         state      {state}\n\
+         attempts   {attempts}\n"
     );
     if let Some(due_at) = callback.due_at.as_deref().filter(|_| state == "waiting") {
         let _ = writeln!(text, "next       {due_at}");
@@ -296,7 +297,7 @@ fn shown(callback: &Callback) -> String {
 }
 
 impl Attempt {
-    /// Why it failed, and what was answered: a stranger's text, which shall not move the cursor.
+    /// Why it failed, and the front of what was answered, in quotes: a stranger's text.
     fn came_of_it(&self) -> String {
         let answer = self.answer.as_deref().map(|answer| {
             let front: String = answer.chars().take(ANSWER_SHOWN).collect();
