@@ -49,8 +49,8 @@ impl Bookmark {
         self.place.seen
     }
 
-    /// Whether the gateway still has the callback that was relayed last; `found` is the first one
-    /// at its place or behind it.
+    /// Whether the gateway still has the callback that was relayed last, if there was any; `found`
+    /// is the first one at its place or behind it.
     ///
     /// # Errors
     /// What to do if it has not.
@@ -58,7 +58,7 @@ impl Bookmark {
         let Place { seen, created_at, .. } = &self.place;
         let same =
             |found: &Callback| found.id == *seen && created_at.as_ref() == Some(&found.created_at);
-        if found.is_some_and(same) {
+        if *seen == 0 || found.is_some_and(same) {
             return Ok(());
         }
         bail!(

@@ -32,7 +32,7 @@ pub(super) struct ListenArguments {
     /// The end point whose callbacks are relayed
     #[arg(long, default_value_t = 1111)]
     endpoint: i64,
-    /// Your own server, for example http://localhost:3000/callback
+    /// Your own server, for example `http://localhost:3000/callback`
     #[arg(long, value_name = "URL")]
     forward_to: Url,
     /// The merchant's control key, which controls are verified with
@@ -63,7 +63,7 @@ async fn relay(arguments: ListenArguments) -> anyhow::Result<()> {
     // So a number is behind us only when a look before this one has found it or a higher one.
     let mut settled = listener.bookmark.seen();
     loop {
-        let found = until_done(async || listener.look(listener.bookmark.seen()).await).await?;
+        let found = listener.news().await?;
         for callback in found.iter().take_while(|callback| callback.id <= settled) {
             listener.pass_on(callback).await?;
         }
@@ -96,7 +96,7 @@ impl Listener {
         if is_new {
             listener.skip_all().await?;
         } else {
-            listener.check_bookmark().await?;
+            listener.bookmark.check(listener.look_from_bookmark().await?.first())?;
         }
         listener.bookmark.keep()?;
         listener.welcome(is_new)?;
@@ -113,16 +113,6 @@ impl Listener {
         Ok(())
     }
 
-    /// Numbers begin again in a new database; who went on by those of another would miss events.
-    async fn check_bookmark(&self) -> anyhow::Result<()> {
-        let seen = self.bookmark.seen();
-        if seen == 0 {
-            return Ok(());
-        }
-        let found = self.look(seen - 1).await?;
-        self.bookmark.check(found.first())
-    }
-
     fn welcome(&self, is_new: bool) -> anyhow::Result<()> {
         let from = match self.bookmark.seen() {
             _ if is_new => "from now on".to_owned(),
@@ -135,6 +125,20 @@ impl Listener {
             say("controls are not verified: give the control key as TILLGATE_CONTROL_KEY")?;
         }
         Ok(())
+    }
+
+    /// The callbacks behind the bookmark. Numbers begin again in a new database, which the gateway
+    /// may have at any time in development; who went on by the old ones would miss events.
+    async fn news(&self) -> anyhow::Result<Vec<Callback>> {
+        let mut found = until_done(async || self.look_from_bookmark().await).await?;
+        self.bookmark.check(found.first())?;
+        found.retain(|callback| callback.id > self.bookmark.seen());
+        Ok(found)
+    }
+
+    /// The callback at the bookmark and those behind it.
+    async fn look_from_bookmark(&self) -> anyhow::Result<Vec<Callback>> {
+        self.look(self.bookmark.seen() - 1).await
     }
 
     /// The callbacks behind this one, as far as a page goes.
