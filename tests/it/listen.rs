@@ -84,7 +84,7 @@ fn a_server_that_does_not_answer_is_tried_again_and_nothing_is_skipped() {
 }
 
 #[test]
-fn a_file_of_another_end_point_or_database_is_not_gone_on_from() {
+fn what_it_cannot_go_on_from_or_listen_to_is_said() {
     let folder = Folder::make();
     let (_dev, ready) = dev(&folder);
     sale(&folder, &ready, "L-1");
@@ -101,6 +101,9 @@ fn a_file_of_another_end_point_or_database_is_not_gone_on_from() {
     assert!(told.contains("another database") && told.contains("--from-start"), "{told}");
     let told = refused(&ready, &["http://127.0.0.1:1/cb", "--endpoint", "1112"]);
     assert!(told.contains("--state"), "{told}");
+    let nowhere = ["http://127.0.0.1:1/cb", "--endpoint", "4711", "--state", "another"];
+    let told = refused(&ready, &nowhere);
+    assert!(told.contains("no end point has the id 4711"), "{told}");
     let told = refused(&ready, &["localhost:3000/cb"]);
     assert!(told.contains("http://localhost:3000"), "{told}");
 }

@@ -92,6 +92,9 @@ impl Listener {
         let is_new = bookmark.is_none();
         let bookmark = bookmark.unwrap_or_else(|| Bookmark::at_start(state, endpoint));
         let http = http_client()?;
+        // An end point that is not there would be listened to in vain.
+        let there = format!("{}/admin/v1/endpoints/{endpoint}/callbacks", access.base());
+        access.send(http.get(there)).await?;
         let mut listener = Self { http, access, endpoint, forward_to, control_key, bookmark };
         if is_new {
             listener.skip_all().await?;
