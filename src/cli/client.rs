@@ -14,12 +14,13 @@ use std::time::Duration;
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client that goes straight to the address, whatever proxies the environment names.
+/// A client that goes straight to the address, whatever proxies the environment names, and nowhere
+/// else, whatever is answered: tokens and card holders' data are for whom they were sent to.
 pub(super) fn http_client() -> anyhow::Result<reqwest::Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     #[expect(clippy::disallowed_methods, reason = "the merchant's own client, with limits")]
     let builder = reqwest::Client::builder();
-    Ok(builder.no_proxy().timeout(TIMEOUT).build()?)
+    Ok(builder.no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build()?)
 }
 
 /// The pairs of an answer.

@@ -2,6 +2,7 @@
 
 mod amend;
 mod bench;
+mod callbacks;
 mod client;
 mod clock;
 mod close_day;
@@ -9,6 +10,7 @@ mod dev;
 mod explain;
 mod explain_control;
 mod health;
+mod listen;
 mod migrate;
 mod openapi;
 mod operator;
@@ -57,6 +59,10 @@ enum Command {
     Swipe(swipe::SwipeArguments),
     /// Look at gates, open them, decide unknown outcomes, fetch settlement files
     Operator(operator::OperatorArguments),
+    /// Look at callbacks, send them again, let them wait
+    Callbacks(callbacks::CallbacksArguments),
+    /// Relay callbacks to a server of your own, and show each one
+    Listen(listen::ListenArguments),
     /// Say what is wrong with what a reader sent, or with a control, and what to change
     Explain(explain::ExplainArguments),
     /// Hold the acquirer's file against a settlement file; exits with 1 if anything differs
@@ -107,6 +113,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::CloseDay(arguments) => close_day::run(arguments).await,
         Command::Swipe(arguments) => swipe::run(arguments).await,
         Command::Operator(arguments) => operator::run(arguments).await,
+        Command::Callbacks(arguments) => callbacks::run(arguments).await,
+        Command::Listen(arguments) => listen::run(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::ScanPan(arguments) => scan_pan::run(arguments).await,

@@ -2,8 +2,10 @@
 //! once more, in their order.
 
 use super::deliver::alert;
-use super::{Failure, Gateway, RegistryError};
+use super::{Call, Failure, Gateway, RegistryError};
 use crate::payment::ids::{EndpointId, NoticeId};
+use crate::payment::notice::Notice;
+use crate::payment::order::Status;
 use crate::payment::{DAY, Millis, SECOND};
 use crate::store::{Again, AttemptRecord, CallbackRecord, CallbackStop};
 use std::sync::PoisonError;
@@ -120,6 +122,20 @@ impl Gateway {
         let found = self.store().callback(id).await?;
         let missing = || RegistryError::Missing(format!("no callback has the id {id}"));
         Ok((found.ok_or_else(missing)?, self.store().attempts_of(id).await?))
+    }
+
+    /// A callback in words, as it would be sent now. Nothing is sent.
+    ///
+    /// # Errors
+    /// When there is none of this number; when the merchant's address is not one.
+    pub async fn callback_call(&self, id: NoticeId) -> Result<Call, RegistryError> {
+        let (record, _) = self.callback(id).await?;
+        let CallbackRecord { order, amendment, endpoint, url, status, .. } = record;
+        let status = Status::from_name(&status);
+        let status = status
+            .ok_or_else(|| Failure::Internal(format!("the callback {id} tells no status")))?;
+        let notice = Notice { id, order, amendment, endpoint, url, status };
+        self.prepare(&notice, None).await?.call.map_err(RegistryError::Conflict)
     }
 
     /// So many callbacks of an end point with higher numbers than `after`, in order; of one state,

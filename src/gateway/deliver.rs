@@ -105,7 +105,7 @@ impl Gateway {
         if let Err(until) = self.breakers.admit(endpoint, now) {
             return self.note(&due, Attempt::NotMade(until)).await.map(|()| None);
         }
-        let prepared = match self.prepare(&due, order).await {
+        let prepared = match self.prepare(&due.notice, order).await {
             Ok(prepared) => prepared,
             Err(failure) => {
                 // The receiver was not asked, so the attempt does not count.
@@ -164,8 +164,11 @@ impl Gateway {
     }
 
     /// Words and signs the callback.
-    async fn prepare(&self, due: &DueNotice, order: Option<Order>) -> Result<Prepared, Failure> {
-        let notice = &due.notice;
+    pub(super) async fn prepare(
+        &self,
+        notice: &Notice,
+        order: Option<Order>,
+    ) -> Result<Prepared, Failure> {
         let order = match order {
             Some(order) => order,
             None => self.order_of(notice).await?,
@@ -211,9 +214,9 @@ impl Gateway {
 }
 
 /// What is about to be sent.
-struct Prepared {
+pub(super) struct Prepared {
     /// A sentence for the log where the merchant's address is none.
-    call: Result<Call, String>,
+    pub(super) call: Result<Call, String>,
     webhooks: Webhooks,
     /// What a receiver might repeat and nobody may keep.
     secret: Zeroizing<String>,

@@ -12,7 +12,7 @@ use tillgate::payment::{DAY, HOUR, MINUTE, SECOND};
 
 const ENDPOINT: &str = "/admin/v1/endpoints/1111";
 
-async fn sell(world: &World, name: &str, url: &str) -> String {
+pub async fn sell(world: &World, name: &str, url: &str) -> String {
     let mut form: Fields = world.sale_form(name, "10.42").await;
     form.push(("notify_url".to_owned(), url.to_owned()));
     let order = world.sale(&form).await.order();
@@ -32,7 +32,7 @@ async fn callbacks(world: &World, state: &str) -> Vec<Value> {
 }
 
 /// What is remembered of stops and keys is a second old at most.
-async fn a_moment(world: &World) {
+pub async fn a_moment(world: &World) {
     world.pass(2 * SECOND).await;
 }
 

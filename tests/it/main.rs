@@ -11,6 +11,7 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod callback_commands;
 mod callback_control;
 mod callbacks;
 mod card_data;
@@ -34,6 +35,7 @@ mod lanes;
 mod leavings;
 mod licences;
 mod limits;
+mod listen;
 mod money;
 mod month;
 mod operator;

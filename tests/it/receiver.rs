@@ -11,13 +11,19 @@ pub struct Answering {
     status: u16,
     header: String,
     body: String,
+    hangs_up: bool,
 }
 
 impl Answering {
     pub fn with(status: u16) -> Self {
         // Nobody may follow this.
         let header = "Location: http://169.254.169.254/".to_owned();
-        Self { status, header, body: String::new() }
+        Self { status, header, body: String::new(), hangs_up: false }
+    }
+
+    /// No answer: the connection ends.
+    pub fn hanging_up() -> Self {
+        Self { hangs_up: true, ..Self::with(0) }
     }
 
     pub fn with_header(self, header: &str) -> Self {
@@ -103,7 +109,10 @@ fn serve(stream: TcpStream, answer: &Answering, notes: &Mutex<Vec<Received>>) {
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let body = String::from_utf8(body).unwrap();
     notes.lock().unwrap().push(Received { method, target, headers, body });
-    let Answering { status, header, body } = answer;
+    let Answering { status, header, body, hangs_up } = answer;
+    if *hangs_up {
+        return;
+    }
     let length = body.len();
     let answer = format!(
         "HTTP/1.1 {status} X\r\n{header}\r\nContent-Length: {length}\r\n\

@@ -81,6 +81,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         admin::v1::rotate_webhook_key,
         admin::v1::callbacks,
         admin::v1::callback,
+        admin::v1::callback_call,
         admin::v1::resend_callback,
         admin::v1::key_sets,
         admin::v1::add_key_set,

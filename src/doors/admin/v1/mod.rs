@@ -3,6 +3,7 @@
 
 mod audit;
 mod callback;
+mod callback_call;
 mod endpoint;
 mod key_block;
 mod key_set;
@@ -13,6 +14,7 @@ mod transport_key;
 
 pub(crate) use audit::*;
 pub(crate) use callback::*;
+pub(crate) use callback_call::*;
 pub(crate) use endpoint::*;
 pub(crate) use key_block::*;
 pub(crate) use key_set::*;
@@ -65,6 +67,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/endpoints/{endpoint}/webhook-key", web::post().to(rotate_webhook_key))
         .route("/callbacks", web::get().to(callbacks))
         .route("/callbacks/{callback}", web::get().to(callback))
+        .route("/callbacks/{callback}/call", web::get().to(callback_call))
         .route("/callbacks/{callback}/resend", web::post().to(resend_callback))
         .route("/key-sets", web::get().to(key_sets))
         .route("/key-sets", web::post().to(add_key_set))
