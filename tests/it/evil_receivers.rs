@@ -4,10 +4,16 @@
 use crate::receiver::{Answering, Receiver};
 use crate::registry::look;
 use crate::world::{Fields, World, scenario};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 const CALLBACKS: &str = "/admin/v1/callbacks?endpoint=1111";
@@ -16,6 +22,19 @@ const MEGABYTE: usize = 1_000_000;
 const IN_BUFFERS_MAX: usize = 20 * MEGABYTE;
 /// What `gzip` makes of zeros: this, then a zero for each thousand of them.
 const GZIP_OF_ZEROS: &str = "1f8b0800000000000203ecc101010000008090feafee080a";
+
+/// Of 127.0.0.1, from 2020 to 2126, by nobody but itself; and its key, which opens nothing else.
+const CERTIFICATE: &str = "\
+    MIIBUjCB+aADAgECAgEBMAoGCCqGSM49BAMCMBExDzANBgNVBAMMBm5vYm9keTAgFw0yMDAxMDEwMDAwMDBaGA8y\
+    MTI2MDEwMTAwMDAwMFowETEPMA0GA1UEAwwGbm9ib2R5MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEfkyXGk0L\
+    XF0qWfqUpVGxNeHT3beo/gUYjDadq96S8ZVHCfPFvrRXz1lpGEOFXa/G1hA+ffQjchxqbw1USRPJgqNAMD4wDwYD\
+    VR0RBAgwBocEfwAAATAMBgNVHRMBAf8EAjAAMB0GA1UdDgQWBBS5iVpzw+YCe8wTZyJNjEC3Ve313DAKBggqhkjO\
+    PQQDAgNIADBFAiA7rfh6uiQAuc1wtsW+dvTlTlLDJXHTJ2zMe3U8B/dsxAIhAL7wtkRsv8QNziAbLQfoj8NpKoui\
+    Xri4i/kRb9fZOLEL";
+const CERTIFICATE_KEY: &str = "\
+    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgMcbo2OnfVbI/h5vZ4S3ehCgZfeXSx008l03Gm2LJ\
+    5yihRANCAAR+TJcaTQtcXSpZ+pSlUbE14dPdt6j+BRiMNp2r3pLxlUcJ88W+tFfPWWkYQ4Vdr8bWED599CNyHGpv\
+    DVRJE8mC";
 
 /// A receiver that does this with the first connection; further ones are refused. Answers its
 /// address.
@@ -139,6 +158,34 @@ async fn plain_http_behind_an_https_address_is_no_answer() {
         let attempt = attempt_at(world, &plain.replace("http:", "https:")).await;
         assert_failed(&attempt, None, "cannot connect: received corrupt message");
         assert_eq!(attempt["answer"], Value::Null);
+    })
+    .await;
+}
+
+/// Speaks TLS with a certificate that nobody vouches for. Answers why it came to an end.
+fn shake_hands(mut stream: TcpStream) -> String {
+    let decoded = |text: &str| STANDARD.decode(text).unwrap();
+    let key = PrivatePkcs8KeyDer::from(decoded(CERTIFICATE_KEY));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![decoded(CERTIFICATE).into()], key.into())
+        .unwrap();
+    let mut connection = ServerConnection::new(Arc::new(config)).unwrap();
+    let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+    tls.read(&mut [0]).unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_told() {
+    scenario(async |world| {
+        let (tell, told) = oneshot::channel();
+        let url = receiver(move |stream| tell.send(shake_hands(stream)).unwrap());
+        let attempt = attempt_at(world, &url.replace("http:", "https:")).await;
+        assert_failed(&attempt, None, "invalid peer certificate: UnknownIssuer");
+        let ended = told.await.unwrap();
+        assert!(ended.contains("alert"), "{ended}");
     })
     .await;
 }
