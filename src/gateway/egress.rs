@@ -1,8 +1,9 @@
 //! The port to addresses that strangers gave us, and the rules that every way to them keeps: no
 //! private networks, the documented ports only.
 
+use super::public_hosts::{is_public, is_public_name};
 use async_trait::async_trait;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use url::{Host, Url};
 
 /// MAPI 7: the only ports that callbacks may go to.
@@ -73,6 +74,9 @@ impl EgressRules {
     /// # Errors
     /// The first rule that the address breaks.
     pub fn admit(self, address: &str) -> Result<Url, EgressError> {
+        if !is_plain(address) {
+            return Err(EgressError::NotAnAddress);
+        }
         let url = Url::parse(address).map_err(|_| EgressError::NotAnAddress)?;
         self.admit_url(&url)?;
         Ok(url)
@@ -107,107 +111,12 @@ impl EgressRules {
     }
 }
 
-fn is_public_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let private = |suffix: &str| name == suffix[1..] || name.ends_with(suffix);
-    name.contains('.') && ![".localhost", ".local", ".internal"].into_iter().any(private)
-}
-
-pub(super) fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => is_public_v6(ip),
-    }
-}
-
-fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    let special = matches!(
-        (a, b, c),
-        (0 | 10 | 127 | 224..=255, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18..=19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-    );
-    !special
-}
-
-/// Only global unicast counts, and not the prefixes that carry an IPv4 address inside.
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let [first, second, ..] = ip.segments();
-    let global = (0x2000..=0x3fff).contains(&first);
-    let carries_v4 = first == 0x2002 || (first == 0x2001 && second == 0);
-    let documentation = first == 0x2001 && second == 0x0db8;
-    global && !carries_v4 && !documentation
+/// Whether everybody reads the same host in it: some drop control characters, some take a backslash
+/// for a slash.
+fn is_plain(address: &str) -> bool {
+    let front = address.split(['?', '#']).next().unwrap_or_default();
+    !address.contains(char::is_control) && !front.contains('\\')
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STRICT: EgressRules = EgressRules { allow_private: false };
-
-    #[test]
-    fn public_addresses_on_the_documented_ports_pass() {
-        for address in [
-            "http://shop.example.com/cb?x=1",
-            "https://shop.example.com:8443/cb",
-            "http://93.184.216.34:8080/",
-            "https://[2606:2800:220:1::1]/",
-        ] {
-            assert!(STRICT.admit(address).is_ok(), "{address}");
-        }
-    }
-
-    #[test]
-    fn private_addresses_in_any_spelling_are_refused() {
-        for address in [
-            "http://127.0.0.1/",
-            "http://2130706433/",
-            "http://0x7f.1/",
-            "http://0177.0.0.1/",
-            "http://localhost/",
-            "http://LOCALHOST./",
-            "http://api.localhost/",
-            "http://metadata.internal/",
-            "http://intranet/",
-            "http://10.1.2.3/",
-            "http://100.64.0.1/",
-            "http://169.254.169.254/",
-            "http://172.31.0.1/",
-            "http://192.168.1.1/",
-            "http://198.18.0.1/",
-            "http://0.0.0.0/",
-            "http://224.0.0.1/",
-            "http://[::1]/",
-            "http://[::ffff:127.0.0.1]/",
-            "http://[fe80::1]/",
-            "http://[fc00::1]/",
-            "http://[2002:7f00:1::]/",
-        ] {
-            assert_eq!(STRICT.admit(address), Err(EgressError::PrivateHost), "{address}");
-        }
-    }
-
-    #[test]
-    fn other_schemes_ports_and_credentials_are_refused() {
-        assert_eq!(STRICT.admit("ftp://shop.example.com/"), Err(EgressError::NotAnAddress));
-        assert_eq!(STRICT.admit("shop.example.com"), Err(EgressError::NotAnAddress));
-        assert_eq!(STRICT.admit("http://a:b@shop.example.com/"), Err(EgressError::Credentials));
-        assert_eq!(STRICT.admit("http://shop.example.com:22/"), Err(EgressError::Port));
-        assert_eq!(STRICT.admit("https://shop.example.com:80/"), Err(EgressError::Port));
-    }
-
-    #[test]
-    fn development_may_call_loopback_on_any_port() {
-        let rules = EgressRules { allow_private: true };
-        assert!(rules.admit("http://127.0.0.1:34567/cb").is_ok());
-        assert!(rules.admit("file:///etc/passwd").is_err());
-    }
-}
+mod tests;

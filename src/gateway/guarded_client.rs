@@ -1,10 +1,12 @@
 //! The HTTP client behind [`Egress`]: no redirects, no proxies, no name that leads to a private
 //! network, and a limit on everything.
 
-use super::egress::{ANSWER_MAX, Call, Egress, EgressError, EgressRules, Reply, is_public};
+use super::egress::{ANSWER_MAX, Call, Egress, EgressError, EgressRules, Reply};
+use super::public_hosts::is_public;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,13 @@ impl GuardedClient {
     /// # Errors
     /// When the TLS set-up fails.
     pub fn new(rules: EgressRules) -> Result<Self, reqwest::Error> {
+        Self::with_lookup(rules, Arc::new(SystemLookup))
+    }
+
+    fn with_lookup(
+        rules: EgressRules,
+        lookup: Arc<impl Lookup + 'static>,
+    ) -> Result<Self, reqwest::Error> {
         #[expect(clippy::disallowed_methods, reason = "this is the guarded client")]
         let builder = reqwest::Client::builder();
         let client = builder
@@ -39,7 +48,7 @@ impl GuardedClient {
             // in the pool must be opened again.
             .pool_max_idle_per_host(usize::MAX)
             .user_agent(concat!("tillgate/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(GuardedResolver(rules)))
+            .dns_resolver(Arc::new(GuardedResolver { rules, lookup }))
             .build()?;
         Ok(Self { client, rules })
     }
@@ -112,21 +121,45 @@ fn describe(error: &reqwest::Error) -> String {
     format!("{kind}: {cause}")
 }
 
+/// Looks names up.
+#[async_trait]
+trait Lookup: Send + Sync {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// By the system's resolver.
+struct SystemLookup;
+
+#[async_trait]
+impl Lookup for SystemLookup {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+    }
+}
+
 /// Resolves names and drops the addresses that may not be dialled, so that a name which changes
 /// its mind between check and call gains nothing.
-struct GuardedResolver(EgressRules);
+struct GuardedResolver<L> {
+    rules: EgressRules,
+    lookup: Arc<L>,
+}
 
-impl Resolve for GuardedResolver {
+impl<L: Lookup + 'static> Resolve for GuardedResolver<L> {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.0.allow_private;
+        let (rules, lookup) = (self.rules, Arc::clone(&self.lookup));
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> =
-                found.filter(|address| allow_private || is_public(address.ip())).collect();
-            if allowed.is_empty() {
+            let mut found = lookup.addresses(name.as_str()).await?;
+            if found.is_empty() {
+                return Err("the name has no address".into());
+            }
+            found.retain(|address| rules.allow_private || is_public(address.ip()));
+            if found.is_empty() {
                 return Err(EgressError::PrivateHost.into());
             }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

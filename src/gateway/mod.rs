@@ -25,6 +25,7 @@ mod nonce_book;
 mod operator;
 mod operators;
 mod present;
+mod public_hosts;
 mod receiver;
 mod registrar;
 mod registry;

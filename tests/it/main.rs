@@ -24,6 +24,7 @@ mod dice;
 mod dockerfile;
 mod documents;
 mod effort;
+mod evil_receivers;
 mod explain;
 mod explain_control;
 mod fuzz;

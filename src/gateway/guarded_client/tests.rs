@@ -1,0 +1,184 @@
+//! Names that lie, on the way through the real client.
+
+use super::*;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
+use std::sync::Mutex;
+
+const STRICT: EgressRules = EgressRules { allow_private: false };
+const DEVELOPMENT: EgressRules = EgressRules { allow_private: true };
+const PUBLIC: &str = "93.184.216.34:0";
+const ANOTHER_PUBLIC: &str = "[2606:2800:220:1::1]:0";
+
+type Answered = io::Result<Vec<SocketAddr>>;
+
+/// Gives the listed answers, one a question.
+struct Scripted(Mutex<Vec<Answered>>);
+
+impl Scripted {
+    fn new(mut answers: Vec<Answered>) -> Arc<Self> {
+        answers.reverse();
+        Arc::new(Self(Mutex::new(answers)))
+    }
+
+    fn questions_left(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl Lookup for Scripted {
+    async fn addresses(&self, _: &str) -> Answered {
+        self.0.lock().unwrap().pop().expect("one question too many")
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as a lookup answers")]
+fn found(addresses: &[&str]) -> Answered {
+    Ok(addresses.iter().map(|address| address.parse().unwrap()).collect())
+}
+
+/// What would be dialled.
+async fn dialled(rules: EgressRules, lookup: &Arc<Scripted>) -> Result<Vec<SocketAddr>, String> {
+    let resolver = GuardedResolver { rules, lookup: Arc::clone(lookup) };
+    let addresses = resolver.resolve("shop.example.com".parse().unwrap()).await;
+    addresses.map(Iterator::collect).map_err(|error| error.to_string())
+}
+
+/// What comes of calling this address.
+async fn called(rules: EgressRules, lookup: &Arc<Scripted>, url: &str) -> Result<Reply, String> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = GuardedClient::with_lookup(rules, Arc::clone(lookup)).unwrap();
+    let address = url.parse().unwrap();
+    client.send(Call { address, headers: Vec::new(), body: None }).await
+}
+
+/// A listener that tells whether somebody came.
+fn inside() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn nobody_came(listener: &TcpListener) -> bool {
+    listener.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Answers the one who comes with this, and closes.
+fn answering(head: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            request.extend(byte);
+        }
+        stream.write_all(head.as_bytes()).unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_name_that_leads_inside_is_refused_when_it_is_dialled() {
+    let (listener, address) = inside();
+    for scheme in ["http", "https"] {
+        let lookup = Scripted::new(vec![Ok(vec![address])]);
+        let sent = called(STRICT, &lookup, &format!("{scheme}://shop.example.com/cb")).await;
+        assert_eq!(sent, Err("cannot connect: the host is not a public one".to_owned()));
+        assert_eq!(lookup.questions_left(), 0, "it was asked");
+    }
+    assert!(nobody_came(&listener));
+    // The same way under the rules of development does lead there, by the port that was looked up.
+    let address = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned());
+    let lookup = Scripted::new(vec![Ok(vec![address])]);
+    let reply = called(DEVELOPMENT, &lookup, "http://shop.example.com/cb").await.unwrap();
+    assert_eq!((reply.status, reply.address), (200, Some(address)));
+}
+
+#[tokio::test]
+async fn every_special_address_that_a_name_leads_to_is_refused() {
+    for address in [
+        "127.0.0.1:0",
+        "169.254.169.254:0",
+        "168.63.129.16:0",
+        "10.0.0.1:80",
+        "[::1]:0",
+        "[::ffff:127.0.0.1]:0",
+        "[64:ff9b::a9fe:a9fe]:0",
+        "[fd00:ec2::254]:0",
+        "[fe80::1%2]:0",
+        "[2002:7f00:1::]:0",
+    ] {
+        let refused = Err("the host is not a public one".to_owned());
+        assert_eq!(dialled(STRICT, &Scripted::new(vec![found(&[address])])).await, refused);
+        let lookup = Scripted::new(vec![found(&[address])]);
+        assert_eq!(dialled(DEVELOPMENT, &lookup).await, Ok(vec![address.parse().unwrap()]));
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_changes_its_mind_is_looked_at_each_time() {
+    let lookup = Scripted::new(vec![found(&[PUBLIC]), found(&["127.0.0.1:0"]), found(&[PUBLIC])]);
+    let public = Ok(vec![PUBLIC.parse().unwrap()]);
+    assert_eq!(dialled(STRICT, &lookup).await, public);
+    assert!(dialled(STRICT, &lookup).await.is_err());
+    assert_eq!(dialled(STRICT, &lookup).await, public);
+}
+
+#[tokio::test]
+async fn of_public_and_private_addresses_only_the_public_ones_are_dialled() {
+    let mixed = ["127.0.0.1:0", PUBLIC, "[::1]:0", ANOTHER_PUBLIC, "10.0.0.1:0"];
+    let lookup = Scripted::new(vec![found(&mixed)]);
+    let public = [PUBLIC, ANOTHER_PUBLIC].map(|address| address.parse().unwrap());
+    assert_eq!(dialled(STRICT, &lookup).await, Ok(public.to_vec()));
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_and_one_that_cannot_be_looked_up_say_so() {
+    for (answer, why) in [
+        (found(&[]), "cannot connect: the name has no address"),
+        (Err(io::Error::other("no name server")), "cannot connect: no name server"),
+    ] {
+        let lookup = Scripted::new(vec![answer]);
+        let sent = called(STRICT, &lookup, "https://shop.example.com/cb").await;
+        assert_eq!(sent, Err(why.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn an_ip_address_in_the_url_is_no_way_around_the_resolver() {
+    let (listener, address) = inside();
+    let port = address.port();
+    for (url, why) in [
+        (format!("http://127.0.0.1:{port}/"), EgressError::Port),
+        ("http://127.0.0.1/".to_owned(), EgressError::PrivateHost),
+        ("http://2130706433:8080/".to_owned(), EgressError::PrivateHost),
+        ("https://[::ffff:127.0.0.1]/".to_owned(), EgressError::PrivateHost),
+        ("http://[64:ff9b::a9fe:a9fe]/".to_owned(), EgressError::PrivateHost),
+        ("http://169.254.169.254/".to_owned(), EgressError::PrivateHost),
+        (format!("http://localhost:{port}/"), EgressError::Port),
+        ("http://localhost/".to_owned(), EgressError::PrivateHost),
+    ] {
+        let sent = called(STRICT, &Scripted::new(Vec::new()), &url).await;
+        assert_eq!(sent, Err(why.to_string()), "{url}");
+    }
+    assert!(nobody_came(&listener));
+}
+
+#[tokio::test]
+async fn nobody_follows_where_a_receiver_points() {
+    let (listener, elsewhere) = inside();
+    for status in [301, 302, 303, 307, 308] {
+        let address = answering(format!(
+            "HTTP/1.1 {status} X\r\nLocation: http://{elsewhere}/\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let lookup = Scripted::new(Vec::new());
+        let reply = called(DEVELOPMENT, &lookup, &format!("http://{address}/cb")).await;
+        assert_eq!(reply.unwrap().status, status);
+    }
+    assert!(nobody_came(&listener));
+}
