@@ -42,3 +42,8 @@ CREATE TABLE webhook_keys (
 -- not.
 ALTER TABLE notices ADD COLUMN attempts_before BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX notices_by_endpoint ON notices (endpoint_id, id);
+-- What few callbacks are at any time, so that stopping, starting and sending again need not look
+-- through all that were delivered.
+CREATE INDEX notices_waiting ON notices (endpoint_id, id) WHERE state = 'waiting';
+CREATE INDEX notices_held ON notices (endpoint_id, id) WHERE state = 'held';
+CREATE INDEX notices_dead ON notices (endpoint_id, id) WHERE state = 'dead';

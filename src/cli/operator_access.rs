@@ -1,6 +1,6 @@
 //! How operators' commands reach a running gateway.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 
 /// Where the gateway is, and what proves that an operator calls.
@@ -37,11 +37,23 @@ impl OperatorAccess {
         })?;
         let status = answer.status();
         if status == reqwest::StatusCode::UNAUTHORIZED {
-            bail!("{base} does not know this token; give the gateway's admin_token as --token");
+            let says = format!(
+                "{base} does not know this token; give the gateway's admin_token as --token"
+            );
+            return Err(Refused { status: status.as_u16(), says }.into());
         }
         if !status.is_success() {
-            bail!("{base} answered {status} {}", answer.text().await?.trim());
+            let says = format!("{base} answered {status} {}", answer.text().await?.trim());
+            return Err(Refused { status: status.as_u16(), says }.into());
         }
         Ok(answer)
     }
+}
+
+/// The gateway has answered, and not with what was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{says}")]
+pub(super) struct Refused {
+    pub status: u16,
+    says: String,
 }

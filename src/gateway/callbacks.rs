@@ -31,11 +31,12 @@ impl StopReason {
 }
 
 impl Gateway {
-    /// Whether an end point's callbacks wait; may be a second late.
+    /// Whether an end point's callbacks wait. That they do not may be a second old; that they do is
+    /// asked for each time, so that none is put aside after they were let go.
     pub(super) async fn are_callbacks_stopped(&self, of: EndpointId) -> Result<bool, Failure> {
         let now = self.clock().now();
-        if let Some(known) = self.registry.callback_stops.get(&of.0, now) {
-            return Ok(known);
+        if self.registry.callback_stops.get(&of.0, now) == Some(false) {
+            return Ok(false);
         }
         let stopped = self.store().callback_stop(of).await?.is_some();
         self.registry.callback_stops.put(of.0, stopped, now);
@@ -48,8 +49,11 @@ impl Gateway {
     /// # Errors
     /// When the database cannot be written; safe to repeat.
     pub async fn stop_callbacks(&self, of: EndpointId, reason: StopReason) -> Result<(), Failure> {
-        self.store().stop_callbacks(of, reason.name(), self.clock().now()).await?;
+        let stopped = self.store().stop_callbacks(of, reason.name(), self.clock().now()).await?;
         self.registry.callback_stops.clear();
+        if !stopped {
+            return Ok(());
+        }
         alert(of, "stopped", "the end point's callbacks wait until somebody starts them again");
         Ok(())
     }
@@ -81,7 +85,11 @@ impl Gateway {
     /// When the database cannot be written.
     pub async fn send_again(&self, which: Again) -> Result<u64, Failure> {
         let count = self.store().send_again(which, self.clock().now()).await?;
-        if let Again::Dead(of) | Again::Range(of, ..) = which {
+        let of = match which {
+            Again::Dead(of) | Again::Range(of, ..) => Some(of),
+            Again::One(id) => self.store().callback(id).await?.map(|callback| callback.endpoint),
+        };
+        if let Some(of) = of {
             self.breakers.reset(of);
         }
         self.callbacks.left_in_database();
@@ -93,6 +101,14 @@ impl Gateway {
         Millis::from(self.parts.callback_days) * DAY
     }
 
+    /// Lets callbacks go that wait although their end point does not.
+    pub(super) async fn let_forgotten_callbacks_go(&self) -> Result<(), Failure> {
+        if self.store().let_go_forgotten(self.clock().now()).await? > 0 {
+            self.callbacks.left_in_database();
+        }
+        Ok(())
+    }
+
     /// Says how many callbacks wait for each end point, and how old the oldest is.
     pub(super) async fn measure_callbacks(&self) -> Result<(), Failure> {
         let now = self.clock().now();
@@ -101,7 +117,7 @@ impl Gateway {
         // Whoever waits no more is told once more, as nothing.
         let ended = measured.iter().map(|of| (*of, 0, now));
         for (of, count, oldest) in ended.chain(waiting.iter().copied()) {
-            let age = f64::from(u32::try_from((now - oldest) / SECOND).unwrap_or(u32::MAX));
+            let age = f64::from(u32::try_from((now - oldest).max(0) / SECOND).unwrap_or(u32::MAX));
             let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
             let of = of.to_string();
             metrics::gauge!("tillgate_callbacks_waiting", "endpoint" => of.clone()).set(count);

@@ -1,7 +1,7 @@
 //! Delivering callbacks from the outbox: at least once, until the receiver answers 200.
 
 use super::callbacks::StopReason;
-use super::egress::{Call, Reply};
+use super::egress::{ANSWER_READ, Call, Reply};
 use super::receiver::Receiver;
 use super::scrub::scrubbed;
 use super::watch::Seen;
@@ -20,6 +20,8 @@ pub(super) const NOTICE_LEASE: Millis = 60 * SECOND;
 
 /// The longest that one attempt takes: the client's own limit.
 const ATTEMPT_MAX: Millis = 30 * SECOND;
+/// Of what is told, what names the card holder or proves who calls.
+const PRIVATE: [&str; 5] = ["name", "card-holder-name", "email", "phone", "control"];
 /// By Standard Webhooks: the receiver wants no more.
 const GONE: u16 = 410;
 /// How long a callback waits when we ourselves could not word it.
@@ -120,7 +122,7 @@ impl Gateway {
     /// Makes the attempt and records it. Answers how long the receiver took.
     async fn attempt(&self, due: &DueNotice, prepared: Prepared) -> Result<Duration, Failure> {
         let DueNotice { notice, attempts, since_requeued } = due;
-        let Prepared { call, webhooks, secret } = prepared;
+        let Prepared { call, webhooks, secrets } = prepared;
         let made_at = self.clock().now();
         let begun = Instant::now();
         let sent = match call {
@@ -135,7 +137,7 @@ impl Gateway {
         let [luck] = self.parts.entropy.bytes();
         let attempt = Attempt::judge(delivered, *since_requeued, now, luck, asked);
         let is_gone = webhooks != Webhooks::Off && sent.as_ref().is_ok_and(|r| r.status == GONE);
-        let facts = facts_of(sent, delivered, &secret, made_at, took);
+        let facts = facts_of(sent, delivered, &secrets, made_at, took);
         tell(due, attempt, &facts);
         self.store()
             .note_attempt(NoticeResult {
@@ -183,12 +185,17 @@ impl Gateway {
         };
         let seen = Seen { order, amendment, terms: endpoint.terms.clone() };
         let worded = (self.parts.callback_wording.word)(notice, &seen, &merchant.control_key);
+        let mut secrets = vec![Zeroizing::new(merchant.control_key.to_string())];
+        if let Ok(worded) = &worded {
+            let private = worded.parameters.iter().filter(|(name, _)| PRIVATE.contains(name));
+            secrets.extend(private.map(|(_, value)| Zeroizing::new(value.clone())));
+        }
         let signing = self.webhook_signing(notice.endpoint).await?;
         let seconds = self.clock().now() / SECOND;
         Ok(Prepared {
             call: worded.map(|worded| signing.call(notice, worded, seconds)),
             webhooks: signing.webhooks,
-            secret: Zeroizing::new(merchant.control_key.to_string()),
+            secrets,
         })
     }
 
@@ -219,13 +226,13 @@ pub(super) struct Prepared {
     pub(super) call: Result<Call, String>,
     webhooks: Webhooks,
     /// What a receiver might repeat and nobody may keep.
-    secret: Zeroizing<String>,
+    secrets: Vec<Zeroizing<String>>,
 }
 
 fn facts_of(
     sent: Result<Reply, String>,
     delivered: bool,
-    secret: &str,
+    secrets: &[Zeroizing<String>],
     made_at: Millis,
     took: Duration,
 ) -> AttemptFacts {
@@ -237,7 +244,8 @@ fn facts_of(
             address: address.map(|address| address.to_string()),
             http_status: Some(status),
             cause: (!delivered).then(|| format!("the receiver answered {status}")),
-            answer: Some(scrubbed(&answer, secret)).filter(|answer| !answer.is_empty()),
+            answer: Some(scrubbed(&answer, answer.len() >= ANSWER_READ, secrets))
+                .filter(|answer| !answer.is_empty()),
         },
         Err(why) => AttemptFacts {
             made_at,

@@ -41,12 +41,14 @@ pub struct Reply {
     pub address: Option<SocketAddr>,
     /// The header `Retry-After`, as it stood there.
     pub retry_after: Option<String>,
-    /// The front of the body, at most [`ANSWER_MAX`] bytes.
+    /// The front of the body, at most [`ANSWER_READ`] bytes.
     pub answer: Vec<u8>,
 }
 
-/// How many bytes are kept of what a receiver answers.
+/// How many bytes are kept of what a receiver answers, and how many are read: behind the cut it
+/// must be seen whether a secret begins in front of it.
 pub const ANSWER_MAX: usize = 1024;
+pub const ANSWER_READ: usize = ANSWER_MAX + 256;
 
 /// Which addresses may be called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! The HTTP client behind [`Egress`]: no redirects, no proxies, no name that leads to a private
 //! network, and a limit on everything.
 
-use super::egress::{ANSWER_MAX, Call, Egress, EgressError, EgressRules, Reply};
+use super::egress::{ANSWER_READ, Call, Egress, EgressError, EgressRules, Reply};
 use super::public_hosts::is_public;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -90,7 +90,7 @@ async fn read_front(mut response: reqwest::Response) -> Vec<u8> {
     let read = async {
         let mut seen = 0;
         while let Ok(Some(chunk)) = response.chunk().await {
-            front.extend(chunk.iter().take(ANSWER_MAX - front.len()));
+            front.extend(chunk.iter().take(ANSWER_READ - front.len()));
             seen += chunk.len();
             if seen > BODY_MAX {
                 break;

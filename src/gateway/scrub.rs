@@ -1,14 +1,30 @@
 //! What a receiver answers, made fit to be kept: text without secrets.
 
+use super::egress::ANSWER_MAX;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
+
 /// So many digits in a row may be a card's number.
 const DIGITS: usize = 12;
+/// And so many at most.
+const DIGITS_MAX: usize = 19;
 const HIDDEN: &str = "[hidden]";
 
-/// The text of an answer: what is no text is replaced, and so are long numbers and the merchant's
-/// own secret, which a receiver might repeat.
-pub(super) fn scrubbed(answer: &[u8], secret: &str) -> String {
-    let text = String::from_utf8_lossy(answer);
-    let text = if secret.is_empty() { text.into_owned() } else { text.replace(secret, HIDDEN) };
+/// Shorter secrets would hide half of any text.
+const SECRET_MIN: usize = 4;
+
+/// The text of an answer: what is no text is replaced, and so are long numbers and what we have
+/// sent, the merchant's secret among it, which a receiver might repeat. Of an answer that was `cut`
+/// the end goes too, where half a secret may stand.
+pub(super) fn scrubbed(answer: &[u8], cut: bool, secrets: &[Zeroizing<String>]) -> String {
+    let longest = secrets.iter().map(|secret| secret.len()).max().unwrap_or_default();
+    let unsure = if cut { longest.max(DIGITS_MAX) } else { 0 };
+    let whole = answer.get(..answer.len().saturating_sub(unsure)).unwrap_or_default();
+    let mut text = String::from_utf8_lossy(whole).into_owned();
+    for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_MIN) {
+        let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        text = text.replace(secret.as_str(), HIDDEN).replace(&encoded, HIDDEN);
+    }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
@@ -22,18 +38,36 @@ pub(super) fn scrubbed(answer: &[u8], secret: &str) -> String {
         };
         rest = rest.get(taken..).unwrap_or_default();
     }
-    clean.trim().to_owned()
+    let kept = clean.char_indices().take_while(|(at, _)| *at < ANSWER_MAX).map(|(_, one)| one);
+    kept.collect::<String>().trim().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn clean(answer: &[u8], cut: bool, secrets: &[&str]) -> String {
+        let secrets: Vec<_> =
+            secrets.iter().map(|secret| Zeroizing::new((*secret).to_owned())).collect();
+        scrubbed(answer, cut, &secrets)
+    }
+
     #[test]
     fn what_is_kept_of_an_answer_has_no_secrets_and_no_control_characters() {
-        assert_eq!(scrubbed(b"OK\r\n", "key"), "OK");
-        assert_eq!(scrubbed(b"pan=4444555566661111&k=A-KEY", "A-KEY"), "pan=[hidden]&k=[hidden]");
-        assert_eq!(scrubbed(b"order 6877\x1b[31m \xFF", ""), "order 6877 [31m \u{FFFD}");
-        assert_eq!(scrubbed(&[], "key"), "");
+        assert_eq!(clean(b"OK\r\n", false, &["key"]), "OK");
+        let told = clean(b"pan=4444555566661111&k=A-KEY&n=J.%20Doe", false, &["A-KEY", "J. Doe"]);
+        assert_eq!(told, "pan=[hidden]&k=[hidden]&n=J.%20Doe");
+        assert_eq!(clean(b"n=J%2E%20Doe", false, &["J. Doe"]), "n=[hidden]");
+        assert_eq!(clean(b"order 6877\x1b[31m \xFF", false, &[]), "order 6877 [31m \u{FFFD}");
+        assert_eq!(clean(&[], true, &["key"]), "");
+    }
+
+    #[test]
+    fn of_an_answer_that_was_cut_no_half_of_a_secret_is_left() {
+        let answer = [&[b'x'; 100][..], b"A-KEY-OF-SOME-LENG"].concat();
+        let told = clean(&answer, true, &["A-KEY-OF-SOME-LENGTH"]);
+        assert!(told.len() >= 98 && !told.contains("A-KEY"), "{told}");
+        let number = [&[b'x'; 100][..], b"44445555666"].concat();
+        assert!(!clean(&number, true, &[]).contains("4444"));
     }
 }

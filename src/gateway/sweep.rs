@@ -29,6 +29,9 @@ impl Gateway {
         if let Err(failure) = self.reseal_leftovers().await {
             tracing::warn!(%failure, "cannot look for what is to be sealed anew");
         }
+        if let Err(failure) = self.let_forgotten_callbacks_go().await {
+            tracing::warn!(%failure, "cannot look for callbacks that wait for nothing");
+        }
         if let Err(failure) = self.measure_callbacks().await {
             tracing::warn!(%failure, "cannot count the callbacks that wait");
         }

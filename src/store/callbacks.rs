@@ -89,11 +89,16 @@ const REMOVE_STOP: &str = "DELETE FROM callback_stops WHERE endpoint_id = $1";
 const HOLD: &str = "\
     UPDATE notices SET state = 'held', due_at = NULL \
     WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 AND state = 'waiting' \
-                 ORDER BY id LIMIT $2)";
+                 ORDER BY id LIMIT $2) AND state = 'waiting'";
 const LET_GO: &str = "\
     UPDATE notices SET state = 'waiting', due_at = $3 \
     WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 AND state = 'held' \
-                 ORDER BY id LIMIT $2)";
+                 ORDER BY id LIMIT $2) AND state = 'held'";
+/// Held by an instance that had not heard yet that they were let go.
+const LET_GO_FORGOTTEN: &str = "\
+    UPDATE notices SET state = 'waiting', due_at = $1 \
+    WHERE state = 'held' AND NOT EXISTS (SELECT 1 FROM callback_stops AS s \
+                                         WHERE s.endpoint_id = notices.endpoint_id)";
 /// What is under way is not disturbed, and what waits anyway only comes sooner.
 const SEND_AGAIN: &str = "\
     UPDATE notices SET state = 'waiting', due_at = $2, attempts_before = attempts \
@@ -101,12 +106,16 @@ const SEND_AGAIN: &str = "\
 const SEND_DEAD_AGAIN: &str = "\
     UPDATE notices SET state = 'waiting', due_at = $3, attempts_before = attempts \
     WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 AND state = 'dead' \
-                 ORDER BY id LIMIT $2)";
+                 ORDER BY id LIMIT $2) AND state = 'dead'";
+/// Up to which number the next piece of a range goes.
+const PIECE_OF_RANGE: &str = "\
+    SELECT MAX(id) FROM (SELECT id FROM notices WHERE endpoint_id = $1 AND id > $2 \
+                         ORDER BY id LIMIT $3) AS piece";
+/// Piece by piece upwards, so that what is delivered again meanwhile does not come a third time.
 const SEND_RANGE_AGAIN: &str = "\
-    UPDATE notices SET state = 'waiting', due_at = $3, attempts_before = attempts \
-    WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 \
-                 AND state IN ('delivered', 'dead') AND created_at >= $4 AND created_at < $5 \
-                 ORDER BY id LIMIT $2)";
+    UPDATE notices SET state = 'waiting', due_at = $4, attempts_before = attempts \
+    WHERE endpoint_id = $1 AND id > $2 AND id <= $3 AND state IN ('delivered', 'dead') \
+      AND created_at >= $5 AND created_at < $6";
 const WEBHOOKS: &str = "SELECT webhooks FROM endpoints WHERE id = $1";
 const SET_WEBHOOKS: &str = "UPDATE endpoints SET webhooks = $2 WHERE id = $1";
 const WEBHOOK_KEYS: &str = "\
@@ -128,7 +137,11 @@ macro_rules! old_callbacks {
 
 const PURGE_ATTEMPTS: &str =
     concat!("DELETE FROM callback_attempts WHERE notice_id IN (", old_callbacks!(), ")");
-const PURGE: &str = concat!("DELETE FROM notices WHERE id IN (", old_callbacks!(), ")");
+const PURGE: &str = concat!(
+    "DELETE FROM notices WHERE id IN (",
+    old_callbacks!(),
+    ") AND state IN ('delivered', 'dead')"
+);
 /// Who waits longest tells enough: of a million not all are counted.
 const WAITING: &str = "\
     SELECT endpoint_id, COUNT(*), MIN(created_at) FROM ( \
@@ -178,18 +191,30 @@ impl Store {
         self.row(sql(STOP).bind(of.0)).await?.map(read).transpose()
     }
 
-    /// Lets an end point's callbacks wait. Safe to repeat.
+    /// Lets an end point's callbacks wait. Answers whether they did not before.
     ///
     /// # Errors
-    /// When the database cannot be written; what waits by then goes on waiting.
+    /// When the database cannot be written; what was not put aside is at its next attempt.
     pub async fn stop_callbacks(
         &self,
         of: EndpointId,
         reason: &str,
         now: Millis,
-    ) -> Result<u64, StoreError> {
-        self.change(vec![sql(ADD_STOP).bind(of.0).bind(reason).bind(now)]).await?;
-        self.in_pieces(|most| sql(HOLD).bind(of.0).bind(most)).await
+    ) -> Result<bool, StoreError> {
+        let stop = sql(ADD_STOP).bind(of.0).bind(reason).bind(now);
+        if self.change(vec![stop]).await?.changed == 0 {
+            return Ok(false);
+        }
+        self.in_pieces(|most| sql(HOLD).bind(of.0).bind(most)).await.map(|_| true)
+    }
+
+    /// Lets those go that wait although their end point does not: another instance may have put
+    /// them aside just after it was started. Answers how many.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn let_go_forgotten(&self, now: Millis) -> Result<u64, StoreError> {
+        Ok(self.change(vec![sql(LET_GO_FORGOTTEN).bind(now)]).await?.changed)
     }
 
     /// Lets an end point's callbacks go. Answers how many had waited. Safe to repeat.
@@ -213,13 +238,27 @@ impl Store {
             Again::Dead(of) => {
                 self.in_pieces(|most| sql(SEND_DEAD_AGAIN).bind(of.0).bind(most).bind(now)).await
             }
-            Again::Range(of, from, until) => {
-                let piece = |most| {
-                    let again = sql(SEND_RANGE_AGAIN).bind(of.0).bind(most).bind(now);
-                    again.bind(from).bind(until)
-                };
-                self.in_pieces(piece).await
-            }
+            Again::Range(of, from, until) => self.send_range_again(of, (from, until), now).await,
+        }
+    }
+
+    async fn send_range_again(
+        &self,
+        of: EndpointId,
+        (from, until): (Millis, Millis),
+        now: Millis,
+    ) -> Result<u64, StoreError> {
+        let most = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
+        let (mut after, mut all) = (0, 0);
+        loop {
+            let piece = sql(PIECE_OF_RANGE).bind(of.0).bind(after).bind(most);
+            let last = self.row(piece).await?.map(|mut row| row.optional_int()).transpose()?;
+            let Some(last) = last.flatten() else {
+                return Ok(all);
+            };
+            let again = sql(SEND_RANGE_AGAIN).bind(of.0).bind(after).bind(last).bind(now);
+            all += self.change(vec![again.bind(from).bind(until)]).await?.changed;
+            after = last;
         }
     }
 
@@ -277,8 +316,8 @@ impl Store {
         let mut gone = 0;
         loop {
             let attempts = sql(PURGE_ATTEMPTS).bind(before).bind(most);
-            self.change(vec![attempts]).await?;
-            let changed = self.change(vec![sql(PURGE).bind(before).bind(most)]).await?.changed;
+            let callbacks = sql(PURGE).bind(before).bind(most);
+            let changed = self.change(vec![attempts, callbacks]).await?.changed;
             gone += changed;
             if changed < AT_ONCE {
                 return Ok(gone);

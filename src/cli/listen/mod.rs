@@ -9,7 +9,7 @@ mod call;
 use super::StopSignal;
 use super::callbacks::{Callback, page_after};
 use super::client::http_client;
-use super::operator_access::OperatorAccess;
+use super::operator_access::{OperatorAccess, Refused};
 use super::sale::say;
 use anyhow::bail;
 use bookmark::Bookmark;
@@ -154,20 +154,33 @@ impl Listener {
     async fn pass_on(&mut self, callback: &Callback) -> anyhow::Result<()> {
         let Callback { id, event_id, order, status, .. } = callback;
         let url = format!("{}/admin/v1/callbacks/{id}/call", self.access.base());
-        let (call, answered) = until_done(async || {
+        let told = until_done(async || {
             // Worded anew each time: a signature is good for some minutes.
             let answer = self.access.send(self.http.get(&url)).await?;
             let call: Call = answer.json().await?;
             let answered = call.forward(&self.http, &self.forward_to).await?;
             Ok((call, answered))
         })
-        .await?;
+        .await;
+        // It is there no more, or has no words: it must not hold up those behind it.
+        let told = told.map(Some).or_else(|error| match status_of(&error) {
+            Some(404 | 409) => say(&format!("{event_id}  passed over: {error:#}")).map(|()| None),
+            _ => Err(error),
+        })?;
         self.bookmark.place_at(callback);
         self.bookmark.keep()?;
+        let Some((call, answered)) = told else {
+            return Ok(());
+        };
         let kind = call.parameter("type").unwrap_or_else(|| "-".to_owned());
         let control = call.control(self.control_key.as_deref());
         say(&format!("{event_id}  order {order}  {kind}  {status}  {control}  {answered}"))
     }
+}
+
+/// The status with which the gateway refused something.
+fn status_of(error: &anyhow::Error) -> Option<u16> {
+    error.downcast_ref::<Refused>().map(|refused| refused.status)
 }
 
 /// Tries until it is done, with growing pauses. Nothing else is done meanwhile, so that the order
@@ -177,6 +190,10 @@ async fn until_done<T>(attempt: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::
     loop {
         match attempt().await {
             Ok(done) => return Ok(done),
+            // Asking again would be answered alike.
+            Err(error) if status_of(&error).is_some_and(|status| status < 500) => {
+                return Err(error);
+            }
             Err(error) => say(&format!("{error:#}; again in {} s", pause.as_secs()))?,
         }
         tokio::time::sleep(pause).await;
