@@ -5,7 +5,7 @@ use crate::clock::Entropy;
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::{SealError, SealingKey};
 use crate::payment::card::Pan;
-use crate::payment::ids::{KeySetId, MerchantId, TransportKeyId};
+use crate::payment::ids::{KeySetId, MerchantId, TerminalId, TransportKeyId};
 use crate::payment::key_set::Exportability;
 use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
@@ -25,6 +25,8 @@ pub enum Sealed {
     Component,
     /// A key under which other keys travel.
     TransportKey,
+    /// What protects a terminal's messages.
+    Passphrase,
 }
 
 /// One key for each purpose. It can be replaced while requests are under way.
@@ -42,6 +44,7 @@ struct Rings {
     components: KeyRing,
     webhooks: KeyRing,
     transport: KeyRing,
+    passphrases: KeyRing,
 }
 
 /// Keys whose results are stored and compared, and which therefore stay when the master key goes.
@@ -63,6 +66,7 @@ impl Rings {
             components: masters.derive("key components"),
             webhooks: masters.derive("webhook keys"),
             transport: masters.derive("transport keys"),
+            passphrases: masters.derive("terminal passphrases"),
         }
     }
 
@@ -75,6 +79,7 @@ impl Rings {
             Sealed::Component => &self.components,
             Sealed::WebhookKey => &self.webhooks,
             Sealed::TransportKey => &self.transport,
+            Sealed::Passphrase => &self.passphrases,
         }
     }
 }
@@ -210,4 +215,9 @@ pub(super) fn base_key_context(of: KeySetId, exportability: Exportability) -> St
 /// Which transport key it is.
 pub(super) fn transport_key_context(of: TransportKeyId) -> String {
     format!("transport key {of}")
+}
+
+/// Whose messages a passphrase protects.
+pub(super) fn passphrase_context(of: TerminalId) -> String {
+    format!("terminal {of}")
 }

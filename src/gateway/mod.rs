@@ -32,16 +32,19 @@ mod registry;
 mod report;
 mod rotate;
 mod scrub;
+mod services;
 mod software_keys;
 mod step;
 mod submit;
 mod sweep;
+mod terminals;
 mod velocity;
 mod watch;
 mod webhook_signing;
 
 pub use crate::store::{
-    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, SettlementLine,
+    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, ServiceEnd, ServiceKey,
+    ServiceMatch, ServiceRecord, SessionRecord, SettlementLine, Taken,
 };
 pub use advice::{Encrypted, Noted, TillMessage};
 pub use amend::AmendIntent;
@@ -65,10 +68,12 @@ pub use registrar::*;
 pub use registry::Merchant;
 pub use report::{Line, Report, ReportIntent, Wanted};
 pub use rotate::Resealed;
+pub use services::{Begin, SERVICE_LEASE};
 pub use software_keys::SoftwareKeys;
 pub use step::Work;
 pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL};
 pub use sweep::Swept;
+pub use terminals::KnownTerminal;
 pub use watch::{Scope, Seen, Watched};
 
 use crate::acquirer::Acquirer;

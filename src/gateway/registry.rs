@@ -2,11 +2,13 @@
 //! that not every request asks the database for them.
 
 use super::key_store::{KeyStoreError, ReaderKeys};
+use super::terminals::KnownTerminal;
 use super::webhook_signing::Signing;
 use super::{Failure, Gateway};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId};
 use crate::payment::key_set::Exportability;
 use crate::payment::merchant::Endpoint;
+use crate::payment::money::Currency;
 use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::Reader;
 use crate::payment::{Millis, SECOND};
@@ -57,6 +59,8 @@ pub(super) struct Registry {
     key_sets: Memory<i64, Arc<KeySet>>,
     readers: Memory<String, Arc<Reader>>,
     shut_gates: Memory<i64, bool>,
+    pub(super) terminals: Memory<String, Arc<KnownTerminal>>,
+    pub(super) currencies: Memory<(GroupId, Currency), Arc<Endpoint>>,
     pub(super) callback_stops: Memory<i64, bool>,
     pub(super) signings: Memory<i64, Arc<Signing>>,
 }
@@ -70,6 +74,8 @@ impl Registry {
             key_sets: Memory::new(),
             readers: Memory::new(),
             shut_gates: Memory::new(),
+            terminals: Memory::new(),
+            currencies: Memory::new(),
             callback_stops: Memory::new(),
             signings: Memory::new(),
         }
@@ -83,6 +89,8 @@ impl Registry {
         self.key_sets.clear();
         self.readers.clear();
         self.signings.clear();
+        self.terminals.clear();
+        self.currencies.clear();
     }
 }
 

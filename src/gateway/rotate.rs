@@ -3,12 +3,14 @@
 
 use super::card_vault::key_context;
 use super::key_store::KeyStoreError;
-use super::keys::{Keys, OwnKeys, Sealed, merchant_context, transport_key_context};
+use super::keys::{
+    Keys, OwnKeys, Sealed, merchant_context, passphrase_context, transport_key_context,
+};
 use super::webhook_signing::webhook_context;
 use super::{Failure, Gateway};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
-use crate::payment::ids::{EndpointId, KeySetId, MerchantId, TransportKeyId};
+use crate::payment::ids::{EndpointId, KeySetId, MerchantId, TerminalId, TransportKeyId};
 use crate::payment::key_set::Exportability;
 use crate::store::{RingKey, SecretPlace, StoredSecret};
 use zeroize::Zeroizing;
@@ -201,6 +203,9 @@ fn whose(secret: &StoredSecret) -> Option<(Sealed, String)> {
         SecretPlace::WebhookKeys => {
             let of = secret.name.parse().map_or(EndpointId(0), EndpointId);
             (Sealed::WebhookKey, webhook_context(of, number))
+        }
+        SecretPlace::Passphrases => {
+            (Sealed::Passphrase, passphrase_context(TerminalId(number)))
         }
         SecretPlace::TransportKeys => {
             (Sealed::TransportKey, transport_key_context(TransportKeyId(number)))

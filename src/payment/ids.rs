@@ -39,6 +39,14 @@ number_id! {
     ReaderId
 }
 number_id! {
+    /// A payment terminal in the registry; points of sale name it by its POIID.
+    TerminalId
+}
+number_id! {
+    /// One service that a terminal carries out, a payment for example.
+    ServiceNumber
+}
+number_id! {
     /// A set of readers whose keys come from one base key.
     KeySetId
 }

@@ -26,6 +26,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod refusal;
 pub mod step;
+pub mod terminal;
 pub mod transaction;
 pub mod transition;
 

@@ -13,6 +13,7 @@ pub enum Numbered {
     Readers,
     Ceremonies,
     TransportKeys,
+    Terminals,
 }
 
 /// The statements for one table: its next free number, and whether one is taken.
@@ -35,6 +36,7 @@ impl Numbered {
             Self::Readers => numbered!("readers"),
             Self::Ceremonies => numbered!("key_ceremonies"),
             Self::TransportKeys => numbered!("transport_keys"),
+            Self::Terminals => numbered!("terminals"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::sql::sql;
 use super::{Store, StoreError};
-use crate::payment::ids::{AmendmentId, DayCloseId, NoticeId, OrderId, SerialNumber};
+use crate::payment::ids::{AmendmentId, DayCloseId, NoticeId, OrderId, SerialNumber, ServiceNumber};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -94,6 +94,14 @@ impl Store {
     /// When a new block is due and the database does not give one.
     pub async fn next_notice_id(&self) -> Result<NoticeId, StoreError> {
         self.row_ids.next(self).await.map(NoticeId)
+    }
+
+    /// A fresh number for a service of a terminal.
+    ///
+    /// # Errors
+    /// When a new block is due and the database does not give one.
+    pub async fn next_service_number(&self) -> Result<ServiceNumber, StoreError> {
+        self.row_ids.next(self).await.map(ServiceNumber)
     }
 
     /// A fresh request serial.

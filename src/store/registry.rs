@@ -52,6 +52,8 @@ const ROTATE: &str = "\
            old_control_key_until = $3, control_key_sealed = $2 \
     WHERE id = $1 AND ($3 <= $4 OR old_control_key_until IS NULL OR old_control_key_until <= $4)";
 const ENDPOINT: &str = select_endpoint!("WHERE id = $1");
+const ENDPOINT_IN_GROUP: &str =
+    select_endpoint!("WHERE group_id = $1 AND currency = $2 AND enabled = 1 ORDER BY id LIMIT 1");
 const ENDPOINTS: &str = select_endpoint!("WHERE id > $1 ORDER BY id LIMIT $2");
 const GROUPS: &str =
     "SELECT id, merchant_id FROM endpoint_groups WHERE id > $1 ORDER BY id LIMIT $2";
@@ -105,6 +107,19 @@ impl Store {
     /// When the database cannot be read.
     pub async fn endpoint(&self, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
         self.row(sql(ENDPOINT).bind(id.0)).await?.map(endpoint_from).transpose()
+    }
+
+    /// The first endpoint of the group that is open for this currency.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn endpoint_for(
+        &self,
+        group: GroupId,
+        currency: Currency,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let statement = sql(ENDPOINT_IN_GROUP).bind(group.0).bind(currency.alpha());
+        self.row(statement).await?.map(endpoint_from).transpose()
     }
 
     /// The merchant whose group this is.

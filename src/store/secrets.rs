@@ -18,6 +18,8 @@ pub enum SecretPlace {
     TransportKeys,
     /// Of Standard Webhooks; the name is the end point's number.
     WebhookKeys,
+    /// Passphrases of terminals' messages.
+    Passphrases,
 }
 
 /// One secret, still sealed.
@@ -42,7 +44,7 @@ pub struct RingKey {
 
 impl SecretPlace {
     /// All places.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ControlKeys,
         Self::OldControlKeys,
         Self::BaseKeys,
@@ -51,6 +53,7 @@ impl SecretPlace {
         Self::Components,
         Self::TransportKeys,
         Self::WebhookKeys,
+        Self::Passphrases,
     ];
 
     fn select(self) -> &'static str {
@@ -69,6 +72,10 @@ impl SecretPlace {
             Self::TransportKeys => "SELECT id, '', key_sealed FROM transport_keys",
             Self::WebhookKeys => {
                 "SELECT number, CAST(endpoint_id AS TEXT), key_sealed FROM webhook_keys"
+            }
+            Self::Passphrases => {
+                "SELECT id, '', passphrase_sealed FROM terminals \
+                 WHERE passphrase_sealed IS NOT NULL"
             }
         }
     }
@@ -103,6 +110,10 @@ impl SecretPlace {
             Self::WebhookKeys => {
                 "UPDATE webhook_keys SET key_sealed = $4 \
                  WHERE number = $1 AND CAST(endpoint_id AS TEXT) = $2 AND key_sealed = $3"
+            }
+            Self::Passphrases => {
+                "UPDATE terminals SET passphrase_sealed = $4 \
+                 WHERE id = $1 AND '' = $2 AND passphrase_sealed = $3"
             }
             Self::TransportKeys => {
                 "UPDATE transport_keys SET key_sealed = $4 \

@@ -7,6 +7,7 @@ mod key_blocks;
 mod key_sets;
 mod merchants;
 mod readers;
+mod terminals;
 mod transport_keys;
 
 pub use ceremonies::{Goal, Made, Progress};
@@ -14,6 +15,7 @@ pub use key_blocks::Exported;
 pub use key_sets::{KeySetFacts, Known};
 pub use merchants::{ControlKey, KnownMerchant};
 pub use readers::{Injected, InjectedKey, Injection, NewReader, Place};
+pub use terminals::NewTerminal;
 pub use transport_keys::KnownTransportKey;
 
 use super::{Failure, KeyStoreError};

@@ -1,0 +1,166 @@
+//! The services of terminals. Each is written down before it begins and ended once, so that
+//! whoever asks again gets the first answer, and a crash leaves nothing in doubt.
+
+use super::{Failure, Gateway};
+use crate::payment::ids::{ServiceNumber, TerminalId};
+use crate::payment::{Millis, SECOND};
+use crate::store::{NewService, ServiceEnd, ServiceKey, ServiceMatch, ServiceRecord, Taken};
+
+/// For how long a service belongs to the process that carries it out, which asks for more in time.
+pub const SERVICE_LEASE: Millis = 30 * SECOND;
+
+/// A service that a point of sale asks for.
+pub struct Begin<'a> {
+    pub key: ServiceKey,
+    /// The point of sale's own name for what is sold.
+    pub sale_transaction: Option<String>,
+    /// All that tells a repeat of the request from another one.
+    pub told: &'a str,
+    /// What is needed to go on with it after a crash; no card data.
+    pub request: String,
+}
+
+impl Gateway {
+    /// Takes a service up, durably, unless it was taken up before or its terminal is busy. The
+    /// record is the service's own, or the one that is in its way.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn begin_service(
+        &self,
+        begin: Begin<'_>,
+    ) -> Result<(ServiceNumber, Millis, Taken), Failure> {
+        let number = self.store().next_service_number().await?;
+        let now = self.clock().now();
+        let category = begin.key.category.clone();
+        let told = [("category", category.as_str()), ("request", begin.told)];
+        let new = NewService {
+            number,
+            key: begin.key,
+            sale_transaction: begin.sale_transaction,
+            request_digest: self.parts.keys.request_digest(told.into_iter()),
+            request: begin.request,
+            started_at: now,
+            leased_until: now + SERVICE_LEASE,
+        };
+        let taken = self.store().take_up_service(&new).await?;
+        Ok((number, now, taken))
+    }
+
+    /// Whether a service was asked for in these very words.
+    #[must_use]
+    pub fn is_repeat(&self, record: &ServiceRecord, told: &str) -> bool {
+        let told = [("category", record.key.category.as_str()), ("request", told)];
+        self.parts.keys.request_digest(told.into_iter()) == record.request_digest
+    }
+
+    /// Keeps a service for this process for another lease. The new end of it; `None` if it is no
+    /// longer this process's.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn keep_service(
+        &self,
+        number: ServiceNumber,
+        leased_until: Millis,
+    ) -> Result<Option<Millis>, Failure> {
+        let until = self.clock().now() + SERVICE_LEASE;
+        let kept = self.store().lease_service(number, leased_until, until).await?;
+        Ok(kept.then_some(until))
+    }
+
+    /// Ends a service. What counts is the answer that it then has: an earlier one, if it has ended
+    /// before.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn end_service(
+        &self,
+        number: ServiceNumber,
+        end: &ServiceEnd,
+    ) -> Result<String, Failure> {
+        if self.store().finish_service(number, end).await? {
+            return Ok(end.response.clone());
+        }
+        let ended = self.store().service(number).await?.and_then(|record| record.response);
+        ended.ok_or_else(|| Failure::Internal(format!("service {number} has no end")))
+    }
+
+    /// The service with this number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn service(&self, number: ServiceNumber) -> Result<Option<ServiceRecord>, Failure> {
+        Ok(self.store().service(number).await?)
+    }
+
+    /// The newest payment, reversal or reading of a card of those that are meant.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn newest_service(&self, of: &ServiceMatch) -> Result<Option<ServiceRecord>, Failure> {
+        Ok(self.store().newest_service(of).await?)
+    }
+
+    /// The service that a terminal is busy with, whichever process carries it out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn running_service(
+        &self,
+        terminal: TerminalId,
+    ) -> Result<Option<ServiceRecord>, Failure> {
+        Ok(self.store().running_service(terminal).await?)
+    }
+
+    /// Takes over services that nobody goes on with, at most so many.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn take_over_services(&self, most: u32) -> Result<Vec<ServiceRecord>, Failure> {
+        let now = self.clock().now();
+        let mut mine = Vec::new();
+        for mut record in self.store().services_left_over(now, most).await? {
+            if let Some(until) = self.keep_service(record.number, record.leased_until).await? {
+                record.leased_until = until;
+                mine.push(record);
+            }
+        }
+        Ok(mine)
+    }
+
+    /// What a terminal's services of a period moved: by movement and currency their number and
+    /// their sum in minor units.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn totals_of_period(
+        &self,
+        terminal: TerminalId,
+        period: i64,
+    ) -> Result<Vec<(String, String, i64, i64)>, Failure> {
+        Ok(self.store().totals_of_period(terminal, period).await?)
+    }
+
+    /// The period of a terminal that is being counted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn period_of(&self, terminal: TerminalId) -> Result<i64, Failure> {
+        let record = self.store().terminal_by_id(terminal).await?;
+        Ok(record.map_or(0, |record| record.period))
+    }
+
+    /// Ends a period. `false` if somebody else has ended it.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn end_period(
+        &self,
+        terminal: TerminalId,
+        period: i64,
+        next: i64,
+    ) -> Result<bool, Failure> {
+        Ok(self.store().next_period(terminal, period, next).await?)
+    }
+}
