@@ -4,6 +4,7 @@
 use super::public_hosts::{is_public, is_public_name};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use url::{Host, Url};
 
 /// MAPI 7: the only ports that callbacks may go to.
@@ -22,7 +23,33 @@ pub trait Egress: Send + Sync {
     /// A sentence for the log: not allowed, unreachable, or late. The receiver may have been
     /// reached all the same.
     async fn send(&self, call: Call) -> Result<Reply, String>;
+
+    /// Posts one message to a point of sale and reads its answer.
+    ///
+    /// # Errors
+    /// As [`Egress::send`].
+    async fn exchange(&self, exchange: Exchange) -> Result<Exchanged, String>;
 }
+
+/// A message for a point of sale.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exchange {
+    pub address: Url,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+    /// How long the answer may take.
+    pub timeout: Duration,
+}
+
+/// What a point of sale answered: at most [`EXCHANGED_MAX`] bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exchanged {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// The longest answer that is read of a point of sale.
+pub const EXCHANGED_MAX: usize = 64 * 1024;
 
 /// What is sent to a receiver: a GET, or a POST of JSON.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,7 +1,9 @@
 //! The HTTP client behind [`Egress`]: no redirects, no proxies, no name that leads to a private
 //! network, and a limit on everything.
 
-use super::egress::{ANSWER_READ, Call, Egress, EgressError, EgressRules, Reply};
+use super::egress::{
+    ANSWER_READ, Call, EXCHANGED_MAX, Egress, EgressError, EgressRules, Exchange, Exchanged, Reply,
+};
 use super::public_hosts::is_public;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -79,6 +81,21 @@ impl Egress for GuardedClient {
             retry_after: retry_after.map(str::to_owned),
             answer: read_front(response).await,
         })
+    }
+
+    async fn exchange(&self, exchange: Exchange) -> Result<Exchanged, String> {
+        self.rules.admit_url(&exchange.address).map_err(|error| error.to_string())?;
+        let request = self.client.post(exchange.address).timeout(exchange.timeout);
+        let request = request.header(CONTENT_TYPE, exchange.content_type).body(exchange.body);
+        let mut response = request.send().await.map_err(|error| describe(&error))?;
+        let (status, mut body) = (response.status().as_u16(), Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
+            if body.len() + chunk.len() > EXCHANGED_MAX {
+                return Err("the answer is too long".to_owned());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Exchanged { status, body })
     }
 }
 

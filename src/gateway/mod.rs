@@ -52,7 +52,7 @@ pub use audit::Verdict;
 pub use callbacks::StopReason;
 pub use close_day::{CloseIntent, Closing};
 pub use deliver::{CallbackWording, Delivery, Worded};
-pub use egress::{Call, Egress, EgressError, EgressRules, Reply};
+pub use egress::{Call, Egress, EgressError, EgressRules, Exchange, Exchanged, Reply};
 pub use enrol::NewKeySet;
 pub use explain::Puzzle;
 pub use explain_control::ControlPuzzle;

@@ -5,3 +5,4 @@ pub mod host;
 pub mod inbox;
 pub mod reader;
 pub mod scenario;
+pub mod terminal;

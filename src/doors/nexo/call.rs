@@ -1,0 +1,170 @@
+//! One request at one terminal: who asks whom, in which session, and what every answer needs.
+
+use super::Nexo;
+use super::clock_text::utc;
+use super::condition::{Condition, Failed};
+use super::device::Device;
+use super::manners::Manners;
+use super::session::Audience;
+use super::speaker::Speaker;
+use super::wire::{Header, Message};
+use crate::gateway::{KnownTerminal, SessionRecord};
+use crate::payment::Millis;
+use crate::payment::terminal::Dialect;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A request on its way through a terminal.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) nexo: Nexo,
+    pub(super) known: Arc<KnownTerminal>,
+    pub(super) device: Arc<Device>,
+    pub(super) manners: Manners,
+    pub(super) header: Header,
+    pub(super) session: Option<SessionRecord>,
+}
+
+impl Call {
+    pub(super) fn now(&self) -> Millis {
+        self.nexo.gateway.clock().now()
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.manners.dialect
+    }
+
+    /// Whether anything may be asked of the terminal.
+    pub(super) fn may_ask(&self) -> bool {
+        self.session.is_some() || !self.manners.login_required
+    }
+
+    /// The number of the session; 0 where there is none.
+    pub(super) fn session_number(&self) -> i64 {
+        self.session.as_ref().map_or(0, |session| session.session)
+    }
+
+    /// What the point of sale wants to hear.
+    pub(super) fn audience(&self) -> Audience {
+        match &self.session {
+            Some(session) => serde_json::from_str(&session.login).unwrap_or_default(),
+            None => Audience::UNKNOWN,
+        }
+    }
+
+    /// The line to the point of sale for this service.
+    pub(super) fn speaker(&self, transaction: Value) -> Speaker {
+        self.speaker_for(self.audience(), transaction)
+    }
+
+    pub(super) fn speaker_for(&self, audience: Audience, transaction: Value) -> Speaker {
+        let to = (&self.known, &self.device);
+        Speaker::new(&self.nexo, to, &self.header, audience, transaction)
+    }
+
+    /// The answer with this body.
+    pub(super) fn answer(&self, body: Value) -> Message {
+        answer_to(&self.header, self.dialect(), body)
+    }
+
+    /// A body that says nothing but that all is well.
+    pub(super) fn success(&self) -> Value {
+        json!({ "Response": { "Result": "Success" } })
+    }
+
+    /// The answer of a service that was refused or never begun, with what its element must have.
+    pub(super) fn refused(&self, request: Option<&Value>, failed: &Failed) -> Message {
+        let body = self.failure_body(request, failed);
+        self.answer(body)
+    }
+
+    /// The body of a failure, with all that its element must have (nexo contract 7.3). It names no
+    /// transaction: there is none.
+    fn failure_body(&self, request: Option<&Value>, failed: &Failed) -> Value {
+        let now = self.now();
+        let mut body = json!({ "Response": failed.response(self.dialect()) });
+        let field = |name: &str, usual: &str| {
+            let given = request.and_then(|request| request.pointer(name)).and_then(Value::as_str);
+            given.unwrap_or(usual).to_owned()
+        };
+        match self.header.category.as_str() {
+            "Payment" | "CardAcquisition" | "Loyalty" | "StoredValue" => {
+                body["SaleData"] = json!({ "SaleTransactionID": sale_transaction(request, now) });
+                let nothing = format!("{}0000", self.known.terminal.acquirer_poi_id);
+                body["POIData"] = json!({ "POITransactionID": transaction_id(&nothing, now) });
+            }
+            "Print" => {
+                body["DocumentQualifier"] =
+                    field("/PrintOutput/DocumentQualifier", "Document").into();
+            }
+            "Input" => {
+                let response = body["Response"].take();
+                body = json!({ "InputResult": {
+                    "Device": field("/InputData/Device", "CustomerInput"),
+                    "InfoQualify": field("/InputData/InfoQualify", "Input"),
+                    "Response": response,
+                }});
+            }
+            "Display" => {
+                let response = body["Response"].take();
+                body = json!({ "OutputResult": [{
+                    "Device": field("/DisplayOutput/0/Device", "CustomerDisplay"),
+                    "InfoQualify": field("/DisplayOutput/0/InfoQualify", "Display"),
+                    "Response": response,
+                }]});
+            }
+            "GetTotals" => body["POIReconciliationID"] = "0".into(),
+            "Reconciliation" => {
+                body["ReconciliationType"] =
+                    field("/ReconciliationType", "SaleReconciliation").into();
+            }
+            _ => {}
+        }
+        body
+    }
+
+    /// The number that a transaction goes by on the wire: the terminal's six digits and its own.
+    pub(super) fn transaction_text(&self, number: i64) -> String {
+        transaction_text(&self.known, number)
+    }
+
+    pub(super) fn unsupported(&self) -> Failed {
+        let text = format!("{} not supported", self.header.category);
+        Failed::new(Condition::UnavailableService, text)
+    }
+}
+
+/// The answer to a request. XML says its version in three answers only (nexo contract 3).
+pub(super) fn answer_to(request: &Header, dialect: Dialect, body: Value) -> Message {
+    let mut header = request.answer();
+    let with_version = ["Login", "Diagnosis", "TransactionStatus"];
+    if dialect == Dialect::Xml31 && !with_version.contains(&header.category.as_str()) {
+        header.protocol_version = None;
+    }
+    Message::new(header, body)
+}
+
+/// See [`Call::transaction_text`].
+pub(super) fn transaction_text(known: &KnownTerminal, number: i64) -> String {
+    format!("{}{number:04}", known.terminal.acquirer_poi_id)
+}
+
+/// The number behind a transaction id of this terminal.
+pub(super) fn number_of(known: &KnownTerminal, transaction: &str) -> Option<i64> {
+    transaction.strip_prefix(known.terminal.acquirer_poi_id.as_str())?.parse().ok()
+}
+
+/// `TransactionIdentification`.
+pub(super) fn transaction_id(id: &str, at: Millis) -> Value {
+    json!({ "TransactionID": id, "TimeStamp": utc(at) })
+}
+
+/// The point of sale's own name for the sale, as it must be given back.
+pub(super) fn sale_transaction(request: Option<&Value>, now: Millis) -> Value {
+    let given = request.and_then(|request| request.pointer("/SaleData/SaleTransactionID"));
+    let usable = |id: &&Value| id["TransactionID"].is_string() && id["TimeStamp"].is_string();
+    match given.filter(usable) {
+        Some(id) => json!({ "TransactionID": id["TransactionID"], "TimeStamp": id["TimeStamp"] }),
+        None => transaction_id("0", now),
+    }
+}

@@ -1,0 +1,267 @@
+//! Carrying a service out once: it is written down before it begins, goes on without whoever asked
+//! for it, and its answer is stored before anybody sees it (nexo contract 6.4, 6.5).
+
+use super::Reply;
+use super::call::Call;
+use super::condition::{Condition, Failed};
+use super::device::{Answer, Running, Turn};
+use super::rules::Stage;
+use super::session::busy;
+use super::speaker::{Qualify, Speaker};
+use super::wire::Message;
+use crate::gateway::{Begin, Failure, SERVICE_LEASE, ServiceEnd, ServiceKey, ServiceRecord, Taken};
+use crate::payment::ids::ServiceNumber;
+use crate::payment::{Millis, SECOND};
+use serde_json::Value;
+use std::future::Future;
+use std::sync::Arc;
+
+/// How long somebody waits for a service that another process carries out.
+const ELSEWHERE_MAX: Millis = 180 * SECOND;
+/// How long before its end a lease is renewed.
+const RENEW_BEFORE: Millis = 2 * SERVICE_LEASE / 3;
+
+/// A service that is being carried out.
+pub(super) struct Carried {
+    pub(super) call: Call,
+    pub(super) number: ServiceNumber,
+    pub(super) started_at: Millis,
+    pub(super) speaker: Speaker,
+    /// `None` for one that a crash left behind.
+    pub(super) turn: Option<Turn>,
+}
+
+/// How a service ended.
+pub(super) struct Done {
+    pub(super) message: Message,
+    /// What it moved, for the totals: minor units of a currency.
+    pub(super) movement: Option<(&'static str, i64, String)>,
+    /// What the cashier sees last.
+    pub(super) screen: Option<(Qualify, &'static str)>,
+    /// Whether the card has to be taken out.
+    pub(super) card_inside: bool,
+    pub(super) is_lost: bool,
+    /// Whether the terminal is busy with itself for a while.
+    pub(super) cools_down: bool,
+}
+
+impl Done {
+    /// An end that shows nothing and moves nothing.
+    pub(super) fn quiet(message: Message) -> Self {
+        Self {
+            message,
+            movement: None,
+            screen: None,
+            card_inside: false,
+            is_lost: false,
+            cools_down: false,
+        }
+    }
+}
+
+/// What is to be carried out, as far as all services are alike.
+pub(super) struct Wanted<'a> {
+    pub(super) request: &'a Message,
+    pub(super) first_stage: Stage,
+    /// What is needed to go on after a crash.
+    pub(super) facts: String,
+    /// The name of the transaction, for displays of the JSON family.
+    pub(super) sale_transaction: Option<String>,
+}
+
+/// Carries a service out, or finds the answer that it had before.
+///
+/// # Errors
+/// When the database cannot be read or written.
+pub(super) async fn once<F>(
+    call: Call,
+    wanted: Wanted<'_>,
+    work: impl FnOnce(Carried) -> F + Send + 'static,
+) -> Result<Reply, Failure>
+where
+    F: Future<Output = (Carried, Result<Done, Failure>)> + Send + 'static,
+{
+    let request = wanted.request;
+    let told = request.body.to_string();
+    let header = &request.header;
+    let service_id = header.service_id.as_deref().unwrap_or_default();
+    let name = (header.sale_id.as_str(), header.category.as_str(), service_id);
+    let Some(turn) = call.device.begin(name, wanted.first_stage, call.now()) else {
+        return repeated_or_busy(&call, request, wanted.sale_transaction, &told).await;
+    };
+    let begin = Begin {
+        key: key_of(&call, request),
+        sale_transaction: wanted.sale_transaction.clone(),
+        told: &told,
+        request: wanted.facts,
+    };
+    let (number, started_at, taken) = call.nexo.gateway.begin_service(begin).await?;
+    match taken {
+        Taken::Mine => {}
+        Taken::Before(record) => {
+            drop(turn);
+            return replay(&call, request, &record, &told).await;
+        }
+        Taken::Busy(record) => {
+            drop(turn);
+            let failed = busy(&header.category, call.dialect(), Some(&record.key.service_id));
+            return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
+        }
+    }
+    let running = Arc::clone(&turn.running);
+    let transaction = super::call::transaction_id(&call.transaction_text(number.0), started_at);
+    let speaker = call.speaker(transaction);
+    let carried = Carried { call, number, started_at, speaker, turn: Some(turn) };
+    tokio::spawn(carry_out(carried, work));
+    heard(&running).await
+}
+
+/// Carries it out to the end, keeping the lease meanwhile.
+async fn carry_out<F>(carried: Carried, work: impl FnOnce(Carried) -> F + Send)
+where
+    F: Future<Output = (Carried, Result<Done, Failure>)> + Send,
+{
+    let (call, number) = (carried.call.clone(), carried.number);
+    let leased_until = carried.started_at + SERVICE_LEASE;
+    let (carried, done) = tokio::select! {
+        ended = work(carried) => ended,
+        () = keep(&call, number, leased_until) => return,
+    };
+    let ended = match done {
+        Ok(done) => end(carried, done).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = ended {
+        tracing::warn!(%failure, service = %number, "a service stays without an end for now");
+    }
+}
+
+/// Keeps the service for this process; comes back when it is no longer its own.
+async fn keep(call: &Call, number: ServiceNumber, mut leased_until: Millis) {
+    loop {
+        call.nexo.gateway.clock().wait_until(leased_until - RENEW_BEFORE).await;
+        match call.nexo.gateway.keep_service(number, leased_until).await {
+            Ok(Some(until)) => leased_until = until,
+            Ok(None) => {
+                tracing::warn!(service = %number, "another process has taken this service over");
+                return;
+            }
+            // Tried again in a moment; it may still end in time.
+            Err(failure) => {
+                tracing::warn!(%failure, service = %number, "the lease is not renewed");
+                leased_until += SECOND;
+            }
+        }
+    }
+}
+
+/// Stores the end; then the point of sale sees it, then it is answered.
+pub(super) async fn end(carried: Carried, done: Done) -> Result<Message, Failure> {
+    let Carried { call, number, speaker, turn, .. } = carried;
+    let response = serde_json::to_string(&done.message)
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let end = ServiceEnd { response, movement: done.movement };
+    let stored = call.nexo.gateway.end_service(number, &end).await?;
+    let message = match stored == end.response {
+        true => done.message,
+        false => read_stored(&stored)?,
+    };
+    if let Some((qualify, text)) = done.screen {
+        speaker.show(qualify, text, Some("TENDER_FINAL"));
+    }
+    if done.card_inside {
+        speaker.event(call.now(), "CardRemoved", Value::Null);
+        speaker.show(Qualify::Status, "Card removed", Some("CARD_REMOVED"));
+    }
+    speaker.flush().await;
+    if let Some(turn) = turn {
+        let rest = if done.cools_down { call.manners.cooldown } else { 0 };
+        let answer = Answer { message: Arc::new(message.clone()), is_lost: done.is_lost };
+        turn.end(answer, call.now() + rest);
+    }
+    if done.screen.is_some() {
+        speaker.show(Qualify::Status, "Welcome", None);
+    }
+    Ok(message)
+}
+
+/// Waits for what a service comes to.
+async fn heard(running: &Running) -> Result<Reply, Failure> {
+    match running.answer().await {
+        Some(answer) if answer.is_lost => Ok(Reply::HangUp),
+        Some(answer) => Ok(Reply::message(Message::clone(&answer.message))),
+        None => Err(Failure::Unavailable("the service has no end yet; ask for it".to_owned())),
+    }
+}
+
+async fn repeated_or_busy(
+    call: &Call,
+    request: &Message,
+    sale_transaction: Option<String>,
+    told: &str,
+) -> Result<Reply, Failure> {
+    let key = key_of(call, request);
+    let before = call.nexo.gateway.service_before(&key, sale_transaction).await?;
+    if let Some(record) = before {
+        return replay(call, request, &record, told).await;
+    }
+    let running = call.device.running();
+    let with = running.as_ref().map(|running| running.service_id.as_str());
+    let failed = busy(&request.header.category, call.dialect(), with);
+    Ok(Reply::message(call.refused(Some(&request.body), &failed)))
+}
+
+/// The answer to a request that came before: the first answer, if it is the same request.
+async fn replay(
+    call: &Call,
+    request: &Message,
+    record: &ServiceRecord,
+    told: &str,
+) -> Result<Reply, Failure> {
+    if !call.nexo.gateway.is_repeat(record, told) {
+        let text = format!("Repeated Message: ServiceID - {}", record.key.service_id);
+        let failed = Failed::new(Condition::MessageFormat, text);
+        return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
+    }
+    if let Some(response) = &record.response {
+        return Ok(Reply::message(read_stored(response)?));
+    }
+    if let Some(running) = call.device.running()
+        && running.service_id == record.key.service_id
+        && running.category == record.key.category
+        && running.sale_id == record.key.sale_id
+    {
+        return heard(&running).await;
+    }
+    heard_elsewhere(call, record).await
+}
+
+/// Another process carries it out, or will go on with it.
+async fn heard_elsewhere(call: &Call, record: &ServiceRecord) -> Result<Reply, Failure> {
+    let clock = call.nexo.gateway.clock();
+    let until = clock.now() + ELSEWHERE_MAX;
+    while clock.now() < until {
+        let now = call.nexo.gateway.service(record.number).await?;
+        if let Some(response) = now.and_then(|record| record.response) {
+            return Ok(Reply::message(read_stored(&response)?));
+        }
+        clock.wait_until(clock.now() + SECOND).await;
+    }
+    Err(Failure::Unavailable("the service has no end yet; ask for it".to_owned()))
+}
+
+/// A stored answer.
+pub(super) fn read_stored(response: &str) -> Result<Message, Failure> {
+    serde_json::from_str(response)
+        .map_err(|error| Failure::Internal(format!("a stored answer cannot be read: {error}")))
+}
+
+fn key_of(call: &Call, request: &Message) -> ServiceKey {
+    ServiceKey {
+        terminal: call.known.terminal.id,
+        sale_id: request.header.sale_id.clone(),
+        session: call.session_number(),
+        category: request.header.category.clone(),
+        service_id: request.header.service_id.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,281 @@
+//! What a terminal shows, prints and asks at its point of sale (nexo contract 5.8 to 5.12, 10, 11).
+//!
+//! Everything of one service goes through one line, in order, beside the service: a point of sale
+//! that does not listen never fails a payment, and holds it up for a second at most.
+
+use super::Nexo;
+use super::codec;
+use super::device::Device;
+use super::session::Audience;
+use super::wire::{Class, Header, Kind, Message};
+use crate::doors::nexo::clock_text::utc;
+use crate::gateway::{Exchange, KnownTerminal};
+use crate::payment::terminal::Dialect;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How long a point of sale may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a cashier may look at a signature, and what that adds to the above.
+const SIGNATURE_SECONDS: u64 = 60;
+/// How long an answer waits for what is to be shown before it.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many messages wait; what comes then is not shown.
+const WAITING_MAX: usize = 64;
+
+/// What is said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Qualify {
+    Status,
+    Error,
+    Replication,
+}
+
+impl Qualify {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Status => "Status",
+            Self::Error => "Error",
+            Self::Replication => "POIReplication",
+        }
+    }
+}
+
+/// The line to one point of sale, for one service.
+pub(super) struct Speaker {
+    line: Option<mpsc::Sender<Said>>,
+    /// How messages of this service begin.
+    header: Header,
+    device: Arc<Device>,
+    audience: Audience,
+    dialect: Dialect,
+    /// The transaction that status displays of the JSON family name.
+    transaction: Value,
+}
+
+enum Said {
+    Message { message: Message, timeout: Duration, heard: Option<oneshot::Sender<Option<Message>>> },
+    /// What was said before has been heard.
+    Heard(oneshot::Sender<()>),
+}
+
+impl Speaker {
+    /// The line to the point of sale that asks for a service; silent where nobody listens.
+    pub(super) fn new(
+        nexo: &Nexo,
+        (known, device): (&Arc<KnownTerminal>, &Arc<Device>),
+        header: &Header,
+        audience: Audience,
+        transaction: Value,
+    ) -> Self {
+        let listens = known.terminal.listener_url.is_some() && audience != Audience::NOBODY;
+        let line = listens.then(|| {
+            let (line, said) = mpsc::channel(WAITING_MAX);
+            tokio::spawn(speak(nexo.clone(), Arc::clone(known), Arc::clone(device), said));
+            line
+        });
+        let dialect = known.terminal.dialect;
+        let (header, device) = (header.clone(), Arc::clone(device));
+        Self { line, header, device, audience, dialect, transaction }
+    }
+
+    /// Whether the cashier can be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        self.line.is_some() && self.audience.input
+    }
+
+    /// Shows a text to the cashier; in the JSON family the event of that name.
+    pub(super) fn show(&self, qualify: Qualify, text: &str, event: Option<&str>) {
+        let wanted = match qualify {
+            Qualify::Status => self.audience.status,
+            Qualify::Error => self.audience.error,
+            Qualify::Replication => self.audience.replication || self.audience.status,
+        };
+        if !wanted {
+            return;
+        }
+        let qualify = match qualify {
+            Qualify::Replication if !self.audience.replication => Qualify::Status,
+            qualify => qualify,
+        };
+        let content = match self.dialect {
+            Dialect::Xml31 => json!({ "OutputFormat": "Text", "OutputText": [{ "Text": text }] }),
+            Dialect::Json => match event {
+                Some(event) => self.event_content(event),
+                None => return,
+            },
+        };
+        let output = json!({
+            "ResponseRequiredFlag": false,
+            "Device": "CashierDisplay",
+            "InfoQualify": qualify.name(),
+            "OutputContent": content,
+        });
+        self.say("Display", json!({ "DisplayOutput": [output] }));
+    }
+
+    fn event_content(&self, event: &str) -> Value {
+        let text = |name: &str| self.transaction[name].as_str().unwrap_or_default();
+        let (id, stamp) = (text("TransactionID"), text("TimeStamp"));
+        let pairs = [("TransactionID", id), ("TimeStamp", stamp), ("event", event)];
+        let reference = super::condition::form_encoded(&pairs);
+        json!({ "OutputFormat": "MessageRef", "PredefinedContent": { "ReferenceID": reference } })
+    }
+
+    /// Notifies of an event. `details` are further fields.
+    pub(super) fn event(&self, now: i64, event: &str, details: Value) {
+        let mut body = json!({ "TimeStamp": utc(now), "EventToNotify": event });
+        if let (Some(body), Value::Object(details)) = (body.as_object_mut(), details) {
+            body.extend(details);
+        }
+        let header = Header {
+            class: Class::Event,
+            category: "Event".to_owned(),
+            kind: Kind::Notification,
+            device_id: Some(self.device.next_device_id()),
+            protocol_version: self.version(),
+            ..self.header.clone()
+        };
+        self.put(Message::new(header, body), ANSWER_TIMEOUT, None);
+    }
+
+    /// Prints the receipt that the card holder signs.
+    pub(super) fn print(&self, content: &Value) {
+        if !self.audience.print {
+            return;
+        }
+        let output = json!({
+            "DocumentQualifier": "CashierReceipt",
+            "ResponseMode": "NotRequired",
+            "RequiredSignatureFlag": true,
+            "OutputContent": content,
+        });
+        self.say("Print", json!({ "PrintOutput": output }));
+    }
+
+    /// Asks the cashier whether the signature is right. No answer, or one without a word, is no.
+    pub(super) async fn ask_for_signature(&self) -> bool {
+        let body = json!({
+            "DisplayOutput": {
+                "Device": "CashierDisplay",
+                "InfoQualify": "Display",
+                "OutputContent": {
+                    "OutputFormat": "Text",
+                    "OutputText": [{ "Text": "Is signature OK?" }],
+                },
+            },
+            "InputData": {
+                "Device": "CashierInput",
+                "InfoQualify": "Input",
+                "InputCommand": "GetConfirmation",
+                "MaxInputTime": SIGNATURE_SECONDS,
+            },
+        });
+        let (heard, answer) = oneshot::channel();
+        let timeout = ANSWER_TIMEOUT + Duration::from_secs(SIGNATURE_SECONDS);
+        self.put(self.device_message("Input", body), timeout, Some(heard));
+        let answer = answer.await.ok().flatten();
+        answer.is_some_and(|answer| {
+            let confirmed = answer.body.pointer("/InputResult/Input/ConfirmedFlag");
+            confirmed.and_then(Value::as_bool) == Some(true)
+        })
+    }
+
+    /// Waits until what was said is heard; a second at most.
+    pub(super) async fn flush(&self) {
+        let Some(line) = &self.line else {
+            return;
+        };
+        let (heard, all_heard) = oneshot::channel();
+        if line.try_send(Said::Heard(heard)).is_ok() {
+            let _ = tokio::time::timeout(FLUSH_TIMEOUT, all_heard).await;
+        }
+    }
+
+    fn say(&self, category: &str, body: Value) {
+        self.put(self.device_message(category, body), ANSWER_TIMEOUT, None);
+    }
+
+    fn device_message(&self, category: &str, body: Value) -> Message {
+        let header = Header {
+            class: Class::Device,
+            category: category.to_owned(),
+            kind: Kind::Request,
+            device_id: Some(self.device.next_device_id()),
+            protocol_version: self.version(),
+            ..self.header.clone()
+        };
+        Message::new(header, body)
+    }
+
+    fn version(&self) -> Option<String> {
+        match self.dialect {
+            Dialect::Xml31 => None,
+            Dialect::Json => self.header.protocol_version.clone(),
+        }
+    }
+
+    fn put(
+        &self,
+        message: Message,
+        timeout: Duration,
+        heard: Option<oneshot::Sender<Option<Message>>>,
+    ) {
+        if let Some(line) = &self.line {
+            let said = Said::Message { message, timeout, heard };
+            if line.try_send(said).is_err() {
+                tracing::debug!("a point of sale is too slow; something is not shown to it");
+            }
+        }
+    }
+}
+
+/// Sends what is said, one message after the other. After one that did not arrive only questions
+/// are still tried.
+async fn speak(
+    nexo: Nexo,
+    known: Arc<KnownTerminal>,
+    device: Arc<Device>,
+    mut said: mpsc::Receiver<Said>,
+) {
+    let _turn = device.speaking().await;
+    let mut is_down = false;
+    while let Some(said) = said.recv().await {
+        let (message, timeout, heard) = match said {
+            Said::Message { heard: None, .. } if is_down => continue,
+            Said::Message { message, timeout, heard } => (message, timeout, heard),
+            Said::Heard(all_heard) => {
+                let _ = all_heard.send(());
+                continue;
+            }
+        };
+        let answer = call(&nexo, &known, &message, timeout).await;
+        if let Err(why) = &answer {
+            tracing::info!(poi = known.terminal.poi_id, why, "the point of sale does not listen");
+            is_down = true;
+        }
+        if let Some(heard) = heard {
+            let _ = heard.send(answer.ok().flatten());
+        }
+    }
+}
+
+/// One message to the point of sale, and what it answers. Any body on a 2xx is tolerated.
+pub(super) async fn call(
+    nexo: &Nexo,
+    known: &KnownTerminal,
+    message: &Message,
+    timeout: Duration,
+) -> Result<Option<Message>, String> {
+    let url = known.terminal.listener_url.as_deref().unwrap_or_default();
+    let address = nexo.gateway.admit_listener(url).map_err(|error| error.to_string())?;
+    let (content_type, body) = codec::written(nexo, known, message);
+    let exchange = Exchange { address, content_type, body, timeout };
+    let answer = nexo.gateway.call_point_of_sale(exchange).await?;
+    if !(200..300).contains(&answer.status) {
+        return Err(format!("it answered {}", answer.status));
+    }
+    Ok(codec::read(known, &answer.body).ok())
+}
