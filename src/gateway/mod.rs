@@ -41,7 +41,7 @@ mod watch;
 mod webhook_signing;
 
 pub use crate::store::{
-    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, SettlementLine,
+    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, PhoneSeen, SettlementLine,
 };
 pub use advice::{Encrypted, Noted, TillMessage};
 pub use amend::AmendIntent;
@@ -67,7 +67,7 @@ pub use report::{Line, Report, ReportIntent, Wanted};
 pub use rotate::Resealed;
 pub use software_keys::SoftwareKeys;
 pub use step::Work;
-pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL};
+pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL, SignedNonce};
 pub use sweep::Swept;
 pub use watch::{Scope, Seen, Watched};
 
