@@ -4,9 +4,11 @@
 use crate::payment::{DAY, Millis};
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
+use std::future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
 
 /// How far [`Clock::move_forward`] goes, at once and in all: ten years.
 const AHEAD_MAX: Millis = 3_653 * DAY;
@@ -16,7 +18,14 @@ const AHEAD_MAX: Millis = 3_653 * DAY;
 pub struct Clock {
     source: Source,
     /// How far it was moved; nothing moves the clock of a program that takes real money.
-    moved: Option<Arc<AtomicI64>>,
+    moved: Option<Arc<Moved>>,
+}
+
+/// How far a clock was moved, and who waits for it to be moved on.
+#[derive(Default)]
+struct Moved {
+    by: AtomicI64,
+    bell: Notify,
 }
 
 #[derive(Clone, Copy)]
@@ -72,13 +81,14 @@ impl Clock {
     /// How far it was moved.
     #[must_use]
     pub fn moved(&self) -> Millis {
-        self.moved.as_ref().map_or(0, |moved| moved.load(Ordering::SeqCst))
+        self.moved.as_ref().map_or(0, |moved| moved.by.load(Ordering::SeqCst))
     }
 
     /// Moves a clock that can be moved, wherever; the machine's clock stays what it is.
     pub fn advance(&self, by: Millis) {
         if let Some(moved) = &self.moved {
-            moved.fetch_add(by, Ordering::SeqCst);
+            moved.by.fetch_add(by, Ordering::SeqCst);
+            moved.bell.notify_waiters();
         }
     }
 
@@ -93,9 +103,47 @@ impl Clock {
         }
         let ahead = |so_far: Millis| so_far.checked_add(by).filter(|ahead| *ahead <= AHEAD_MAX);
         moved
+            .by
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, ahead)
-            .map(drop)
-            .map_err(CannotMove::TooFar)
+            .map_err(CannotMove::TooFar)?;
+        moved.bell.notify_waiters();
+        Ok(())
+    }
+
+    /// Waits until this clock shows `at` or later: as long as the machine needs, and no longer than
+    /// until somebody moves the clock there.
+    pub async fn wait_until(&self, at: Millis) {
+        loop {
+            let mut bell = self.moved.as_ref().map(|moved| Box::pin(moved.bell.notified()));
+            if let Some(bell) = &mut bell {
+                // Before the look at the time, so that no move falls between the two.
+                bell.as_mut().enable();
+            }
+            let left = at.saturating_sub(self.now());
+            if left <= 0 {
+                return;
+            }
+            let moved = async {
+                match bell {
+                    Some(bell) => bell.await,
+                    None => future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = moved => {}
+                () = self.source.pass(left) => {}
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Lets so much time pass; where none passes by itself, never ends.
+    async fn pass(self, time: Millis) {
+        match self {
+            Self::System => tokio::time::sleep(Duration::from_millis(time.unsigned_abs())).await,
+            Self::Manual(_) => future::pending().await,
+        }
     }
 }
 
@@ -144,6 +192,8 @@ impl Entropy {
 mod tests {
     use super::*;
     use crate::payment::SECOND;
+    use futures_util::FutureExt;
+    use std::pin::{Pin, pin};
 
     #[test]
     fn a_clock_is_moved_forwards_within_ten_years() {
@@ -169,5 +219,49 @@ mod tests {
         assert!(sandbox.now() >= before + DAY);
         assert_eq!(system.move_forward(DAY), Err(CannotMove::Fixed));
         assert!(system.now() < before + DAY);
+    }
+
+    /// Whether a wait has ended, without waiting for it.
+    fn ended(wait: Pin<&mut impl Future<Output = ()>>) -> bool {
+        wait.now_or_never().is_some()
+    }
+
+    #[test]
+    fn who_waits_for_a_moved_clock_is_woken_when_it_is_there_and_not_before() {
+        let clock = Clock::manual(1_000);
+        let (mut first, mut second) =
+            (pin!(clock.wait_until(3_000)), pin!(clock.wait_until(4_000)));
+        assert!(!ended(first.as_mut()) && !ended(second.as_mut()));
+        clock.advance(1_999);
+        assert!(!ended(first.as_mut()), "a millisecond is missing");
+        clock.move_forward(1).unwrap();
+        assert!(ended(first.as_mut()) && !ended(second.as_mut()));
+        clock.advance(DAY);
+        assert!(ended(second.as_mut()));
+        assert!(ended(pin!(clock.wait_until(3_000))), "what has passed is not waited for");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_move_is_lost_between_the_look_at_the_time_and_the_wait() {
+        for _ in 0..2_000 {
+            let clock = Clock::manual(0);
+            let waiting = clock.clone();
+            let wait = tokio::spawn(async move { waiting.wait_until(1).await });
+            clock.advance(1);
+            wait.await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_of_the_machine_is_waited_for_and_that_of_a_sandbox_moved_too() {
+        let sandbox = Clock::sandbox();
+        let mut wait = pin!(sandbox.wait_until(sandbox.now() + DAY));
+        assert!(!ended(wait.as_mut()));
+        sandbox.advance(DAY);
+        wait.await;
+        let system = Clock::system();
+        let at = system.now() + 20;
+        system.wait_until(at).await;
+        assert!(system.now() >= at);
     }
 }

@@ -43,8 +43,8 @@ mod watch;
 mod webhook_signing;
 
 pub use crate::store::{
-    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, ServiceEnd, ServiceKey,
-    ServiceMatch, ServiceRecord, SessionRecord, SettlementLine, Taken,
+    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, PhoneSeen, ServiceEnd,
+    ServiceKey, ServiceMatch, ServiceRecord, SessionRecord, SettlementLine, Taken,
 };
 pub use advice::{Encrypted, Noted, TillMessage};
 pub use amend::AmendIntent;
@@ -71,7 +71,7 @@ pub use rotate::Resealed;
 pub use services::{Begin, SERVICE_LEASE};
 pub use software_keys::SoftwareKeys;
 pub use step::Work;
-pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL};
+pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL, SignedNonce};
 pub use sweep::Swept;
 pub use terminals::KnownTerminal;
 pub use watch::{Scope, Seen, Watched};

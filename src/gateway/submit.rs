@@ -26,15 +26,33 @@ pub struct Intent {
     pub encrypted_data: String,
     /// The address for the callback that the request itself names.
     pub callback_url: Option<CallbackUrl>,
-    /// Everything else; terminal, descriptor, callback address and receipt are filled in here.
+    /// Everything else; phone, terminal, descriptor, callback address and receipt are filled in
+    /// here.
     pub facts: RequestFacts,
-    pub sdk_version: Option<String>,
+    /// What the acquirer knows the terminal by, where it is not the end point's own (ISO 8583 field
+    /// 41).
+    pub terminal_id: Option<String>,
+    /// The mobile device that sent the request, if one did.
+    pub phone: Option<PhoneSeen>,
     /// The digest by which a repeat of the same request is recognised:
     /// [`Gateway::request_digest`].
     pub request_digest: String,
-    pub nonce_digest: [u8; 16],
+    /// What must not come twice, where requests are signed.
+    pub nonce: Option<SignedNonce>,
+}
+
+/// The nonce of a signed request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SignedNonce {
+    pub digest: [u8; 16],
     /// The time stamp of the signature.
     pub signed_at: Millis,
+}
+
+impl SignedNonce {
+    fn mark(self) -> NonceMark {
+        NonceMark { bucket: bucket_of(self.signed_at), digest: self.digest }
+    }
 }
 
 /// The request parameter whose address hears of later transactions, too (MAPI 7).
@@ -68,13 +86,15 @@ impl Gateway {
     }
 
     async fn submit_to_the_end(&self, intent: Intent) -> Result<Accepted, Failure> {
-        let (signed_at, nonce) = (intent.signed_at, intent.nonce_digest);
-        if !self.nonces.is_new(signed_at, nonce) {
+        let Some(SignedNonce { digest, signed_at }) = intent.nonce else {
+            return self.take_order(intent).await;
+        };
+        if !self.nonces.is_new(signed_at, digest) {
             return Err(Failure::NonceReused);
         }
         let result = self.take_order(intent).await;
         if matches!(result, Err(Failure::Unavailable(_) | Failure::Internal(_))) {
-            self.nonces.forget(signed_at, nonce);
+            self.nonces.forget(signed_at, digest);
         }
         result
     }
@@ -160,7 +180,9 @@ impl Gateway {
             return Ok(None);
         };
         // A repeat makes no order, so the nonce is looked up here instead of there.
-        if self.store().has_nonce(&nonce_mark(intent)).await? {
+        if let Some(nonce) = intent.nonce
+            && self.store().has_nonce(&nonce.mark()).await?
+        {
             return Err(Failure::NonceReused);
         }
         self.repeat(&earlier, &intent.request_digest).await.map(Some)
@@ -225,22 +247,21 @@ impl Gateway {
             leased_until: None,
             counter: presented.counter,
             initial_ksn: presented.reader.initial_ksn,
-            nonce: nonce_mark(intent),
+            nonce: intent.nonce.map(SignedNonce::mark),
             usages: match order.status {
                 Status::Filtered => Vec::new(),
                 _ => usages(endpoint, order),
             },
-            phone: PhoneSeen {
-                phone_id: intent.facts.phone_id.clone(),
-                sdk_version: intent.sdk_version.clone(),
-            },
+            phone: intent.phone.clone(),
             change,
         })
     }
 
     fn complete_facts(&self, intent: &Intent, counter: i64) -> RequestFacts {
         let endpoint = &intent.endpoint;
+        let phone_id = intent.phone.as_ref().map(|phone| phone.phone_id.clone());
         RequestFacts {
+            phone_id: phone_id.unwrap_or_default(),
             callback_url: match &intent.callback_url {
                 Some(named) => Some(named.url.clone()),
                 None => endpoint.callback_url.clone(),
@@ -251,7 +272,7 @@ impl Gateway {
             },
             counter,
             hold_days: endpoint.terms.hold_days,
-            terminal_id: endpoint.terminal_id.clone(),
+            terminal_id: intent.terminal_id.as_ref().unwrap_or(&endpoint.terminal_id).clone(),
             descriptor: endpoint.descriptor.clone(),
             receipt_id: self.parts.entropy.uuid(),
             ..intent.facts.clone()
@@ -262,8 +283,4 @@ impl Gateway {
         let sealed = self.vault.seal(self.surroundings(), order, card, now).await;
         sealed.map_err(|error| Failure::Unavailable(error.to_string()))
     }
-}
-
-fn nonce_mark(intent: &Intent) -> NonceMark {
-    NonceMark { bucket: bucket_of(intent.signed_at), digest: intent.nonce_digest }
 }

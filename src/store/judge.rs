@@ -69,13 +69,14 @@ pub(super) fn judge_batch<'a>(
             Known {
                 order: known.order.or_else(|| names.get(&name).copied()),
                 last_counter: counters.get(&order.reader).copied().or(known.last_counter),
-                nonce_seen: known.nonce_seen || nonces.contains(&new.nonce),
+                nonce_seen: known.nonce_seen
+                    || new.nonce.is_some_and(|nonce| nonces.contains(&nonce)),
             },
         );
         if verdict == Verdict::Write {
             names.insert(name, order.id);
             counters.insert(order.reader, new.counter);
-            nonces.insert(new.nonce);
+            nonces.extend(new.nonce);
         }
         verdict
     };

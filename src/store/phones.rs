@@ -1,6 +1,6 @@
 //! Phones that a writer has noted before, so that not every order writes its phone again.
 
-use super::writer::NewOrder;
+use super::writer::{NewOrder, PhoneSeen};
 use std::collections::HashSet;
 
 /// When so many are remembered, all are forgotten and noted again: the table keeps the first note.
@@ -12,10 +12,16 @@ pub(super) struct PhoneBook(HashSet<(i64, String)>);
 
 impl PhoneBook {
     /// The orders whose phones must be noted, one for each phone.
-    pub(super) fn unknown<'a>(&self, new: impl Iterator<Item = &'a NewOrder>) -> Vec<&'a NewOrder> {
+    pub(super) fn unknown<'a>(
+        &self,
+        new: impl Iterator<Item = &'a NewOrder>,
+    ) -> Vec<(&'a NewOrder, &'a PhoneSeen)> {
         let mut met = HashSet::new();
-        let unknown = |new: &&NewOrder| !self.0.contains(&entry(new)) && met.insert(entry(new));
-        new.filter(unknown).collect()
+        let mut is_unknown = |new: &NewOrder, phone: &PhoneSeen| {
+            let entry = entry(new, phone);
+            !self.0.contains(&entry) && met.insert(entry)
+        };
+        from_phones(new).filter(|(new, phone)| is_unknown(new, phone)).collect()
     }
 
     /// Remembers phones that were committed.
@@ -23,15 +29,19 @@ impl PhoneBook {
         if self.0.len() > REMEMBERED_MAX {
             self.0.clear();
         }
-        for new in new {
-            let entry = entry(new);
-            if !self.0.contains(&entry) {
-                self.0.insert(entry);
-            }
+        for (new, phone) in from_phones(new) {
+            self.0.insert(entry(new, phone));
         }
     }
 }
 
-fn entry(new: &NewOrder) -> (i64, String) {
-    (new.merchant.0, new.phone.phone_id.clone())
+/// The orders that phones sent, with those.
+fn from_phones<'a>(
+    new: impl Iterator<Item = &'a NewOrder>,
+) -> impl Iterator<Item = (&'a NewOrder, &'a PhoneSeen)> {
+    new.filter_map(|new| Some((new, new.phone.as_ref()?)))
+}
+
+fn entry(new: &NewOrder, phone: &PhoneSeen) -> (i64, String) {
+    (new.merchant.0, phone.phone_id.clone())
 }

@@ -41,8 +41,9 @@ pub struct NewOrder {
     /// for one key only.
     pub counter: i64,
     pub initial_ksn: Ksn,
-    pub nonce: NonceMark,
-    pub phone: PhoneSeen,
+    /// The nonce that the request uses up, if it has one.
+    pub nonce: Option<NonceMark>,
+    pub phone: Option<PhoneSeen>,
     /// What its endpoint's limits count of it.
     pub usages: Vec<Usage>,
 }

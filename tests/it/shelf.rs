@@ -78,8 +78,8 @@ impl Shelf {
             leased_until: None,
             counter,
             initial_ksn: self::reader(reader).initial_ksn,
-            nonce: nonce_of(name, counter),
-            phone: PhoneSeen { phone_id: "p".to_owned(), sdk_version: None },
+            nonce: Some(nonce_of(name, counter)),
+            phone: Some(PhoneSeen { phone_id: "p".to_owned(), sdk_version: None }),
             usages: Vec::new(),
         }
     }

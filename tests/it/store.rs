@@ -10,7 +10,7 @@ use tillgate::payment::order::Status;
 use tillgate::payment::reader::{Reader, ReaderState};
 use tillgate::payment::transition::{Event, Step, apply};
 use tillgate::store::{
-    Acceptance, Advance, JobRef, Location, NoticeResult, Store, StoreError, StoredCardKey,
+    Acceptance, Advance, JobRef, Location, NewOrder, NoticeResult, Store, StoreError, StoredCardKey,
 };
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_duplicate_name_a_fallen_counter_and_a_used_nonce_save_nothing() {
         assert_eq!(shelf.accept("b", 1, 4).await, Acceptance::CounterReplayed);
         assert_eq!(shelf.accept("b", 99, 1).await, Acceptance::CounterReplayed, "no such reader");
         let mut used = shelf.draft("c", 1, 7).await;
-        used.nonce = nonce_of("a", 5);
+        used.nonce = Some(nonce_of("a", 5));
         assert_eq!(shelf.second.accept(used).await.unwrap(), Acceptance::NonceSeen);
         for (table, rows) in [("orders", 1), ("jobs", 1), ("nonces", 1), ("phones", 1)] {
             assert_eq!(shelf.database.count(table).await, rows, "{table}");
@@ -66,6 +66,40 @@ async fn a_duplicate_name_a_fallen_counter_and_a_used_nonce_save_nothing() {
         let reader = shelf.first.reader("serial 1").await.unwrap().unwrap();
         assert_eq!((reader.last_counter, reader.state), (5, ReaderState::Active));
         assert_eq!(shelf.accept("c", 1, 7).await, Acceptance::Saved);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_without_a_nonce_and_a_phone_uses_up_none_and_comes_once_all_the_same() {
+    on_each(async |shelf| {
+        let mut drafts = Vec::new();
+        for (name, counter) in [("a", 1), ("b", 2), ("c", 3)] {
+            let new = shelf.draft(name, 1, counter).await;
+            let (nonce, phone) = match name {
+                // Beside the others in one batch, an order of a phone.
+                "b" => (new.nonce, new.phone.clone()),
+                _ => (None, None),
+            };
+            drafts.push(NewOrder { nonce, phone, ..new });
+        }
+        let results = join_all(drafts.into_iter().map(|new| shelf.first.accept(new))).await;
+        let saved = |result: &Result<_, _>| matches!(result, Ok(Acceptance::Saved));
+        assert!(results.iter().all(saved), "{results:?}");
+        for (table, rows) in [("orders", 3), ("jobs", 3), ("nonces", 1), ("phones", 1)] {
+            assert_eq!(shelf.database.count(table).await, rows, "{table}");
+        }
+        let earlier = shelf.first.order_by_name(EndpointId(1111), "c").await.unwrap().unwrap();
+        for (name, counter, expected) in [
+            ("c", 4, Acceptance::Duplicate(earlier.id)),
+            ("d", 3, Acceptance::CounterReplayed),
+            ("d", 4, Acceptance::Saved),
+        ] {
+            let new = shelf.draft(name, 1, counter).await;
+            let new = NewOrder { nonce: None, phone: None, ..new };
+            assert_eq!(shelf.second.accept(new).await.unwrap(), expected, "{name} {counter}");
+        }
+        assert_eq!(shelf.database.count("nonces").await, 1);
     })
     .await;
 }

@@ -168,8 +168,8 @@ impl Factory {
             leased_until: None,
             counter: reader.last_counter,
             initial_ksn: reader.initial_ksn,
-            nonce: NonceMark { bucket: now.div_euclid(SECOND), digest: self.entropy.bytes() },
-            phone: PhoneSeen { phone_id: phone_of(reader), sdk_version: None },
+            nonce: Some(NonceMark { bucket: now.div_euclid(SECOND), digest: self.entropy.bytes() }),
+            phone: Some(PhoneSeen { phone_id: phone_of(reader), sdk_version: None }),
             usages: Vec::new(),
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::doors::form::Form;
 use crate::doors::oauth::Signed;
-use crate::gateway::{CallbackUrl, Intent, NOTIFY_URL};
+use crate::gateway::{CallbackUrl, Intent, NOTIFY_URL, PhoneSeen, SignedNonce};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{Kind, RequestFacts};
 use crate::payment::refusal::Refusal;
@@ -211,14 +211,13 @@ impl SaleForm {
                 phone: self.phone.or(self.cell_phone),
                 ipaddress: self.ipaddress,
                 country: self.country,
-                phone_id: self.phone_id,
                 merchant_data: self.merchant_data,
                 ..RequestFacts::default()
             },
-            sdk_version: self.sdk_version,
+            terminal_id: None,
+            phone: Some(PhoneSeen { phone_id: self.phone_id, sdk_version: self.sdk_version }),
             request_digest,
-            nonce_digest: signed.nonce_digest,
-            signed_at: signed.stamped_at,
+            nonce: Some(SignedNonce { digest: signed.nonce_digest, signed_at: signed.stamped_at }),
         })
     }
 }

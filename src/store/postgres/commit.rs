@@ -196,8 +196,8 @@ async fn look(connection: &mut PgConnection, new: &[&NewOrder]) -> Result<Vec<Kn
         .bind(column(new, |new| new.change.order.endpoint.0))
         .bind(column(new, |new| new.change.order.client_orderid.as_str()))
         .bind(column(new, |new| new.change.order.reader.0))
-        .bind(column(new, |new| new.nonce.bucket))
-        .bind(column(new, |new| &new.nonce.digest[..]))
+        .bind(column(new, |new| new.nonce.map(|nonce| nonce.bucket)))
+        .bind(column(new, |new| new.nonce.as_ref().map(|nonce| &nonce.digest[..])))
         .bind(column(new, |new| new.initial_ksn.to_string()))
         .fetch_all(connection)
         .await?;
@@ -226,14 +226,14 @@ async fn insert(
     let new: &[&NewOrder] = &column(rows, |row| &row.new);
     let counters = counters(new);
     let mut phones = phones.unknown(new.iter().copied());
-    let mut nonces = column(new, |new| new.nonce);
+    let mut nonces: Vec<_> = new.iter().filter_map(|new| new.nonce).collect();
     // What two writers may both want they take in the same order, so that neither waits for the
     // other.
     let mut rows = rows.to_vec();
     rows.sort_unstable_by_key(|row| {
         (row.new.change.order.endpoint.0, row.new.change.order.client_orderid.as_str())
     });
-    phones.sort_unstable_by_key(|new| (new.merchant.0, new.phone.phone_id.as_str()));
+    phones.sort_unstable_by_key(|(new, phone)| (new.merchant.0, phone.phone_id.as_str()));
     nonces.sort_unstable_by_key(|nonce| (nonce.bucket, nonce.digest));
     let (rows, new) = (&rows, &column(&rows, |row| &row.new));
     let jobs: Vec<_> = new.iter().filter_map(|new| Some((new, JobRow::of(new)?))).collect();
@@ -260,10 +260,10 @@ async fn insert(
         .bind(column(new, |new| new.card_sealed.as_deref()))
         .bind(column(new, |new| new.change.order.created_at))
         .bind(column(new, |new| new.change.order.updated_at))
-        .bind(column(&phones, |new| new.merchant.0))
-        .bind(column(&phones, |new| new.phone.phone_id.as_str()))
-        .bind(column(&phones, |new| new.phone.sdk_version.as_deref()))
-        .bind(column(&phones, |new| new.change.order.created_at))
+        .bind(column(&phones, |(new, _)| new.merchant.0))
+        .bind(column(&phones, |(_, phone)| phone.phone_id.as_str()))
+        .bind(column(&phones, |(_, phone)| phone.sdk_version.as_deref()))
+        .bind(column(&phones, |(new, _)| new.change.order.created_at))
         .bind(column(&jobs, |(new, _)| new.change.order.id.0))
         .bind(column(&jobs, |(new, _)| new.change.order.id.0))
         .bind(column(&jobs, |(_, job)| job.step))
@@ -274,7 +274,7 @@ async fn insert(
         .fetch_one(connection)
         .await?;
     let written = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);
-    Ok(written == (new.len(), counters.len(), new.len()))
+    Ok(written == (nonces.len(), counters.len(), new.len()))
 }
 
 /// Most endpoints count nothing: then there is no statement.

@@ -12,7 +12,7 @@ use crate::store::phones::PhoneBook;
 use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
 use crate::store::usages::Usage;
-use crate::store::writer::{Acceptance, Advance, NewOrder, NoticeResult};
+use crate::store::writer::{Acceptance, Advance, NewOrder, NoticeResult, PhoneSeen};
 use crate::store::{StoreError, readable};
 
 const LOOK: &str = "\
@@ -74,8 +74,8 @@ pub(super) fn write(
     for (row, _) in &batch.accepts {
         results.accepts.push(accept(session, row)?);
     }
-    for new in phones.unknown(batch.saved(&results)) {
-        insert_phone(session, new)?;
+    for (new, phone) in phones.unknown(batch.saved(&results)) {
+        insert_phone(session, new, phone)?;
     }
     for (advance, _) in &batch.advances {
         results.advances.push(save_step(session, advance)?);
@@ -102,13 +102,13 @@ fn accept(session: &Session<'_>, row: &OrderRow) -> Result<Acceptance, StoreErro
 }
 
 fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
-    let (order, nonce) = (&new.change.order, &new.nonce);
+    let (order, nonce) = (&new.change.order, new.nonce.as_ref());
     let values = rusqlite::params![
         order.endpoint.0,
         order.client_orderid,
         order.reader.0,
-        nonce.bucket,
-        nonce.digest,
+        nonce.map(|nonce| nonce.bucket),
+        nonce.map(|nonce| nonce.digest),
         new.initial_ksn.to_string(),
     ];
     let mut rows = session.query(LOOK, values)?;
@@ -123,7 +123,9 @@ fn look(session: &Session<'_>, new: &NewOrder) -> Result<Known, StoreError> {
 fn insert(session: &Session<'_>, row: &OrderRow) -> Result<(), StoreError> {
     let new = &row.new;
     let order = &new.change.order;
-    session.execute(INSERT_NONCE, (new.nonce.bucket, new.nonce.digest))?;
+    if let Some(nonce) = &new.nonce {
+        session.execute(INSERT_NONCE, (nonce.bucket, nonce.digest))?;
+    }
     session.execute(RAISE_COUNTER, (order.reader.0, new.counter))?;
     session.execute(
         INSERT_ORDER,
@@ -169,9 +171,13 @@ fn insert_usage(session: &Session<'_>, order: &Order, usage: &Usage) -> Result<(
     session.execute(INSERT_USAGE, values).map(drop)
 }
 
-fn insert_phone(session: &Session<'_>, new: &NewOrder) -> Result<(), StoreError> {
+fn insert_phone(
+    session: &Session<'_>,
+    new: &NewOrder,
+    phone: &PhoneSeen,
+) -> Result<(), StoreError> {
     let seen_at = new.change.order.created_at;
-    let phone = (new.merchant.0, &new.phone.phone_id, &new.phone.sdk_version, seen_at);
+    let phone = (new.merchant.0, &phone.phone_id, &phone.sdk_version, seen_at);
     session.execute(INSERT_PHONE, phone).map(drop)
 }
 

@@ -5,7 +5,7 @@ use crate::dice::Dice;
 use crate::shelf;
 use std::sync::Arc;
 use tillgate::clock::Entropy;
-use tillgate::gateway::{CallbackUrl, Gateway, Intent, Merchant, NewKeySet};
+use tillgate::gateway::{CallbackUrl, Gateway, Intent, Merchant, NewKeySet, SignedNonce};
 use tillgate::payment::Millis;
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
 use tillgate::payment::ids::{EndpointId, KeySetId, MerchantId, ReaderId};
@@ -113,10 +113,10 @@ impl Request {
                 .wants_callback
                 .then(|| CallbackUrl { parameter: "server_callback_url", url: ADDRESS.to_owned() }),
             facts: RequestFacts::default(),
-            sdk_version: None,
+            terminal_id: None,
+            phone: None,
             request_digest: gateway.request_digest(self.kind, fields),
-            nonce_digest,
-            signed_at,
+            nonce: Some(SignedNonce { digest: nonce_digest, signed_at }),
         }
     }
 }
