@@ -8,6 +8,7 @@ use crate::crypto::pin_zone::PinZone;
 use crate::doors::admin::{self, Admin};
 use crate::doors::docs::Docs;
 use crate::doors::mapi::{self, Mapi};
+use crate::doors::nexo::{self, Nexo};
 use crate::doors::ops::{self, Ops};
 use crate::doors::rki::{self, Rki};
 use crate::doors::sandbox::{self as sandbox_door, Sandbox};
@@ -21,7 +22,7 @@ use crate::settings::Settings;
 use crate::store::{Commits, Store};
 use crate::telemetry;
 use crate::work::runner::Runner;
-use crate::work::schedule;
+use crate::work::schedule::{self, Recovery};
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
@@ -69,6 +70,7 @@ pub struct App {
     gateway: Arc<Gateway>,
     store: Arc<Store>,
     host: Option<Arc<SandboxHost>>,
+    nexo: Option<Nexo>,
     address: SocketAddr,
     server: ServerHandle,
     runner: Option<Runner>,
@@ -112,10 +114,15 @@ impl App {
             format!("cannot listen on {}; choose another port", settings.listen)
         })?;
         let address = listener.local_addr()?;
+        let counters = Arc::new(Counters::default());
+        let nexo = settings.sandbox.then(|| {
+            let (gateway, counters) = (Arc::clone(&gateway), Arc::clone(&counters));
+            Nexo::new(gateway, start.entropy.clone(), counters, address.ip().is_loopback())
+        });
         let sandbox = start.sandbox_login.as_ref().map(|login| Sandbox {
             gateway: Arc::clone(&gateway),
             inbox: Arc::new(Inbox::default()),
-            counters: Arc::new(Counters::default()),
+            counters: Arc::clone(&counters),
             entropy: start.entropy.clone(),
             login: login.as_str().into(),
         });
@@ -136,17 +143,21 @@ impl App {
             entropy: start.entropy.clone(),
             docs: Docs { sandbox: sandbox.is_some() },
             sandbox,
+            nexo: nexo.clone(),
             extra: extras.door,
         };
         let server = serve(listener, doors)?;
         let (runner, scheduler) = match start.workers {
             true => (
                 Some(Runner::start(&gateway, settings.jobs_at_once, settings.callbacks_at_once)),
-                Some(schedule::start(&gateway, telemetry::tidy_metrics).await?),
+                Some(
+                    schedule::start(&gateway, telemetry::tidy_metrics, recoveries(nexo.as_ref()))
+                        .await?,
+                ),
             ),
             false => (None, None),
         };
-        Ok(Self { gateway, store, host, address, server, runner, scheduler })
+        Ok(Self { gateway, store, host, nexo, address, server, runner, scheduler })
     }
 
     /// The address that the program really listens on.
@@ -173,6 +184,12 @@ impl App {
         self.host.as_ref()
     }
 
+    /// The terminals that are played, where the sandbox is on.
+    #[must_use]
+    pub fn nexo(&self) -> Option<&Nexo> {
+        self.nexo.as_ref()
+    }
+
     /// Takes no more requests, finishes those under way, lets the workers end, closes the store.
     pub async fn stop(self) {
         self.server.stop(true).await;
@@ -187,6 +204,18 @@ impl App {
         }
         self.store.close().await;
     }
+}
+
+/// What the doors have to go on with after a crash.
+fn recoveries(nexo: Option<&Nexo>) -> Vec<Recovery> {
+    let recovery = |nexo: &Nexo| -> Recovery {
+        let nexo = nexo.clone();
+        Arc::new(move || {
+            let nexo = nexo.clone();
+            Box::pin(async move { nexo.recover().await })
+        })
+    };
+    nexo.map(recovery).into_iter().collect()
 }
 
 /// Clients and receivers each take an open file, and the usual limit is for a person's shell.
@@ -246,6 +275,7 @@ struct Doors {
     admin: Admin,
     docs: Docs,
     sandbox: Option<Sandbox>,
+    nexo: Option<Nexo>,
     extra: fn(&mut ServiceConfig),
 }
 
@@ -271,6 +301,12 @@ fn serve(listener: TcpListener, doors: Doors) -> anyhow::Result<ServerHandle> {
                 if let Some(sandbox) = doors.sandbox {
                     config.app_data(web::Data::new(sandbox));
                     sandbox_door::configure(config);
+                }
+            })
+            .configure(|config| {
+                if let Some(nexo) = doors.nexo {
+                    config.app_data(web::Data::new(nexo));
+                    nexo::configure(config);
                 }
             })
             .configure(doors.extra)

@@ -6,7 +6,7 @@ use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::docs::DOCS_PATH;
 use crate::doors::sandbox::INBOX_PATH;
-use crate::gateway::{Failure, Gateway, NewKeySet, RegistryError};
+use crate::gateway::{Failure, Gateway, NewKeySet, NewTerminal, RegistryError};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::key_set::{AesLength, Cipher, DataVariant};
 use crate::payment::ksn::Ksn;
@@ -15,6 +15,7 @@ use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
 use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::{Reader, ReaderKind, ReaderState};
+use crate::payment::terminal::{Dialect, KeyName, Profile};
 use crate::sandbox::scenario::ENDINGS;
 use crate::settings::{LogSettings, Settings};
 use crate::store::Location;
@@ -58,6 +59,19 @@ const READERS: [(&str, ReaderKind, usize); 8] = [
     ("30000002", ReaderKind::Miura, 1),
     ("40000001", ReaderKind::QrCode, 0),
 ];
+
+/// The terminals: POIID, dialect, the number and serial of the reader inside, whether an API key is
+/// asked for, and a passphrase.
+const TERMINALS: [(&str, Dialect, (u32, &str), Option<&str>, Option<&str>); 4] = [
+    ("SIM-XML-1", Dialect::Xml31, (21, "50000001"), None, None),
+    ("SIM-XML-2", Dialect::Xml31, (22, "50000002"), None, None),
+    ("SIM-JSON-1", Dialect::Json, (23, "50000003"), Some(TERMINAL_KEY), None),
+    ("SIM-JSON-2", Dialect::Json, (24, "50000004"), Some(TERMINAL_KEY), Some("sandbox passphrase")),
+];
+/// What points of sale of the JSON family show.
+const TERMINAL_KEY: &str = "sandbox";
+/// How long the sandbox's card holders take.
+const CARD_MS: i64 = 1_500;
 
 /// The least and the most that a sandbox sale may be, in minor units.
 const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
@@ -140,6 +154,8 @@ pub struct ReadyLine {
     pub login: String,
     pub control_key: String,
     pub readers: Vec<ReadyReader>,
+    /// The payment terminals that points of sale can speak to.
+    pub terminals: Vec<ReadyTerminal>,
     pub callback_inbox_url: String,
 }
 
@@ -163,6 +179,18 @@ pub struct ReadyReader {
     pub next_counter: u32,
 }
 
+/// A terminal in the ready line.
+#[derive(Clone, Serialize, serde::Deserialize)]
+pub struct ReadyTerminal {
+    pub poi_id: String,
+    /// `xml31` or `json`.
+    pub dialect: String,
+    /// For the header `X-API-Key`, where it is asked for.
+    pub api_key: Option<String>,
+    /// What protects its messages, under the key identifier `sandbox`, version 1.
+    pub passphrase: Option<String>,
+}
+
 /// Enrols the sandbox merchant with its endpoints and readers, unless the database has them, and
 /// answers what callers need to know.
 ///
@@ -178,7 +206,10 @@ pub async fn enrol_sandbox(
     let merchant = merchant.context("the sandbox merchant cannot be found after enrolling")?;
     let mut readers = Vec::new();
     // The base keys of other sets are somebody's own, and not told.
-    let is_ours = |reader: &Reader| KEY_SETS.iter().any(|(id, ..)| *id == reader.key_set);
+    let inside = |reader: &Reader| TERMINALS.iter().any(|(_, _, (_, serial), ..)| *serial == reader.serial);
+    let is_ours = |reader: &Reader| {
+        KEY_SETS.iter().any(|(id, ..)| *id == reader.key_set) && !inside(reader)
+    };
     for reader in gateway.readers_of(merchant.id).await?.into_iter().filter(is_ours) {
         readers.push(ready_reader(gateway, reader).await?);
     }
@@ -190,8 +221,26 @@ pub async fn enrol_sandbox(
         login: merchant.login.clone(),
         control_key: merchant.control_key.to_string(),
         readers,
+        terminals: TERMINALS.map(ready_terminal).into(),
         callback_inbox_url: format!("{base_url}{INBOX_PATH}"),
     })
+}
+
+fn ready_terminal(
+    (poi_id, dialect, _, api_key, passphrase): (
+        &str,
+        Dialect,
+        (u32, &str),
+        Option<&str>,
+        Option<&str>,
+    ),
+) -> ReadyTerminal {
+    ReadyTerminal {
+        poi_id: poi_id.to_owned(),
+        dialect: dialect.name().to_owned(),
+        api_key: api_key.map(str::to_owned),
+        passphrase: passphrase.map(str::to_owned),
+    }
 }
 
 async fn ready_reader(gateway: &Gateway, reader: Reader) -> Result<ReadyReader, Failure> {
@@ -233,6 +282,28 @@ async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(
     for (number, (serial, kind, key_set)) in (1_u32..).zip(READERS) {
         if gateway.reader(serial).await?.is_none() {
             gateway.enrol_reader(&sandbox_reader(number, serial, kind, key_set)?).await?;
+        }
+    }
+    for (poi_id, dialect, (number, reader), api_key, passphrase) in TERMINALS {
+        if gateway.reader(reader).await?.is_none() {
+            let reader = sandbox_reader(number, reader, ReaderKind::Sim, 0)?;
+            gateway.enrol_reader(&reader).await?;
+        }
+        if gateway.terminal(poi_id).await?.is_none() {
+            let key = passphrase.map(|_| KeyName { identifier: "sandbox".to_owned(), version: 1 });
+            let secret = |text: &str| Zeroizing::new(text.to_owned());
+            let terminal = NewTerminal {
+                poi_id: poi_id.to_owned(),
+                merchant: LOGIN.to_owned(),
+                reader: reader.to_owned(),
+                acquirer_poi_id: None,
+                dialect,
+                profile: Profile { card_ms: CARD_MS, key, ..Profile::default() },
+                listener_url: None,
+                credential: api_key.map(secret),
+                passphrase: passphrase.map(secret),
+            };
+            gateway.register_terminal(terminal).await?;
         }
     }
     Ok(())
@@ -293,6 +364,11 @@ fn welcome(ready: &ReadyLine) -> String {
         .iter()
         .map(|reader| format!("{} ({}, {})", reader.serial, reader.kind, reader.cipher))
         .collect();
+    let terminals: Vec<_> = ready
+        .terminals
+        .iter()
+        .map(|terminal| format!("{} ({})", terminal.poi_id, terminal.dialect))
+        .collect();
     format!(
         "\n\
          tillgate sandbox is ready at {base}\n\n\
@@ -301,6 +377,7 @@ fn welcome(ready: &ReadyLine) -> String {
          \x20 login              {login}\n\
          \x20 control key        {key}\n\
          \x20 virtual readers    {readers}\n\
+         \x20 terminals          {terminals}\n\
          \x20 callback inbox     {base}/sandbox/callbacks\n\n\
          A signed sale from here, in another terminal:\n\n\
          \x20 {program} sale --url {base} --endpoint {endpoint} --login {login} \
@@ -316,6 +393,7 @@ fn welcome(ready: &ReadyLine) -> String {
         login = ready.login,
         key = ready.control_key,
         readers = serials.join("\n                      "),
+        terminals = terminals.join(", "),
         reader = ready.readers.first().map_or("?", |reader| reader.serial.as_str()),
         inbox = ready.callback_inbox_url,
         endings = endings.join("\n"),

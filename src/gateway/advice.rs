@@ -4,6 +4,7 @@
 use super::key_store::KeyStoreError;
 use super::nonce_book::bucket_of;
 use super::registry::Merchant;
+use super::submit::SignedNonce;
 use super::watch::{Scope, Watched};
 use super::{Accepted, Failure, Gateway};
 use crate::crypto::advice::{read_advice, read_clear_advice};
@@ -27,9 +28,8 @@ pub struct TillMessage {
     /// Left out by a client that never received it.
     pub order: Option<OrderId>,
     pub client_orderid: String,
-    pub nonce_digest: [u8; 16],
-    /// The time stamp of the signature.
-    pub signed_at: Millis,
+    /// What must not come twice, where requests are signed.
+    pub nonce: Option<SignedNonce>,
 }
 
 /// A reader's message as it came.
@@ -104,7 +104,9 @@ impl Gateway {
     }
 
     async fn order_of_message(&self, message: &TillMessage) -> Result<Order, Failure> {
-        self.use_nonce(message.signed_at, message.nonce_digest).await?;
+        if let Some(SignedNonce { digest, signed_at }) = message.nonce {
+            self.use_nonce(signed_at, digest).await?;
+        }
         let scope = Scope::Endpoint(message.endpoint);
         let client_orderid = match message.order {
             // The number is enough; clients that never learned the name send another.

@@ -12,7 +12,7 @@ use crate::crypto::pin_zone::PinRefused;
 use crate::crypto::reader::ReaderMessage;
 use crate::crypto::reader_keys::{OpeningError, one_list};
 use crate::payment::Millis;
-use crate::payment::card::CardFacts;
+use crate::payment::card::{CardFacts, Pan};
 use crate::payment::reader::{Reader, ReaderKind};
 use crate::payment::refusal::Refusal;
 use std::sync::Arc;
@@ -84,6 +84,12 @@ impl Gateway {
         }
         let earlier_hashes = self.parts.keys.earlier_card_hashes(&card.pan);
         Ok(Presented { reader, counter, facts, earlier_hashes, clear })
+    }
+
+    /// The keyed hash by which a card is recognised again; 40 lower-case hex digits.
+    #[must_use]
+    pub fn card_hash(&self, pan: &Pan) -> String {
+        self.parts.keys.card_hash(pan)
     }
 
     /// The answer to a counter that another message has just used.

@@ -2,7 +2,9 @@
 //! whoever asks again gets the first answer, and a crash leaves nothing in doubt.
 
 use super::{Failure, Gateway};
-use crate::payment::ids::{ServiceNumber, TerminalId};
+use crate::payment::amendment::Amendment;
+use crate::payment::ids::{EndpointId, ServiceNumber, TerminalId};
+use crate::payment::order::Order;
 use crate::payment::{Millis, SECOND};
 use crate::store::{NewService, ServiceEnd, ServiceKey, ServiceMatch, ServiceRecord, Taken};
 
@@ -54,6 +56,44 @@ impl Gateway {
         self.parts.keys.request_digest(told.into_iter()) == record.request_digest
     }
 
+    /// The service that the same request, or another of this name, has led to.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn service_before(
+        &self,
+        key: &ServiceKey,
+        sale_transaction: Option<String>,
+    ) -> Result<Option<ServiceRecord>, Failure> {
+        Ok(self.store().service_before(key, sale_transaction, self.clock().now()).await?)
+    }
+
+    /// The order that a payment has opened at an endpoint, if it came so far.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn order_called(
+        &self,
+        endpoint: EndpointId,
+        name: &str,
+    ) -> Result<Option<Order>, Failure> {
+        Ok(self.store().order_by_name(endpoint, name).await?)
+    }
+
+    /// The later transaction on an order that was asked for with this comment.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn amendment_called(
+        &self,
+        order: &Order,
+        comment: &str,
+    ) -> Result<Option<Amendment>, Failure> {
+        let mut amendments = self.store().amendments_of(order).await?;
+        amendments.retain(|amendment| amendment.comment.as_deref() == Some(comment));
+        Ok(amendments.pop())
+    }
+
     /// Keeps a service for this process for another lease. The new end of it; `None` if it is no
     /// longer this process's.
     ///
@@ -100,6 +140,18 @@ impl Gateway {
     /// When the database cannot be read.
     pub async fn newest_service(&self, of: &ServiceMatch) -> Result<Option<ServiceRecord>, Failure> {
         Ok(self.store().newest_service(of).await?)
+    }
+
+    /// The terminal's last payment or reversal that ended before this one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn last_ended_service(
+        &self,
+        terminal: TerminalId,
+        before: ServiceNumber,
+    ) -> Result<Option<ServiceRecord>, Failure> {
+        Ok(self.store().last_ended_service(terminal, before).await?)
     }
 
     /// The service that a terminal is busy with, whichever process carries it out.

@@ -1,5 +1,6 @@
 //! The terminals that are played here, and who is logged in to them.
 
+use super::egress::{EgressError, Exchange, Exchanged};
 use super::keys::{Sealed, passphrase_context};
 use super::registry::Merchant;
 use super::{Failure, Gateway};
@@ -10,6 +11,7 @@ use crate::payment::money::Currency;
 use crate::payment::terminal::Terminal;
 use crate::store::{SessionRecord, TerminalRecord};
 use std::sync::Arc;
+use url::Url;
 use zeroize::Zeroizing;
 
 /// How many of a merchant's terminals are listed.
@@ -151,6 +153,22 @@ impl Gateway {
         session: &SessionRecord,
     ) -> Result<(), Failure> {
         Ok(self.store().close_session(terminal, sale_id, session.session).await?)
+    }
+
+    /// Sends one message to a point of sale.
+    ///
+    /// # Errors
+    /// A sentence for the log: not allowed, unreachable, or late.
+    pub async fn call_point_of_sale(&self, exchange: Exchange) -> Result<Exchanged, String> {
+        self.parts.egress.exchange(exchange).await
+    }
+
+    /// The address of a point of sale, if it may be called.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn admit_listener(&self, url: &str) -> Result<Url, EgressError> {
+        self.parts.egress.rules().admit(url)
     }
 
     async fn open_terminal(&self, record: TerminalRecord) -> Result<Arc<KnownTerminal>, Failure> {

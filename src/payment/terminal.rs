@@ -3,6 +3,7 @@
 use super::ids::{MerchantId, TerminalId};
 use super::refusal::Refusal;
 use super::{Millis, SECOND};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 /// The longest POIID.
@@ -100,6 +101,16 @@ pub struct Shop {
     pub organisation: String,
     /// The acquirer's name of the shop (card acceptor, MerchantID).
     pub merchant_number: String,
+    /// By which receipts tell the time, for example `Europe/Stockholm`.
+    pub time_zone: String,
+}
+
+impl Shop {
+    /// The shop's time zone.
+    #[must_use]
+    pub fn zone(&self) -> Option<Tz> {
+        self.time_zone.parse().ok()
+    }
 }
 
 impl Default for Profile {
@@ -127,6 +138,7 @@ impl Default for Shop {
             phone: "+4680000000".to_owned(),
             organisation: "559900-0001".to_owned(),
             merchant_number: "900100200".to_owned(),
+            time_zone: "Europe/Stockholm".to_owned(),
         }
     }
 }
@@ -148,6 +160,9 @@ impl Terminal {
         let pauses = [Some(self.profile.card_ms), self.profile.cooldown_ms];
         if pauses.into_iter().flatten().any(|pause| !(0..=PAUSE_MAX).contains(&pause)) {
             return Err(Refusal::invalid("profile", "times must be 0 to 600000 milliseconds"));
+        }
+        if self.profile.shop.zone().is_none() {
+            return Err(Refusal::invalid("profile", "time_zone must be one like Europe/Stockholm"));
         }
         Ok(())
     }
@@ -183,6 +198,7 @@ mod tests {
         assert!(refused(|terminal| terminal.poi_id = "kassa\u{e5}".to_owned()));
         assert!(refused(|terminal| terminal.acquirer_poi_id = "41200".to_owned()));
         assert!(refused(|terminal| terminal.acquirer_poi_id = "41200a".to_owned()));
+        assert!(refused(|terminal| terminal.profile.shop.time_zone = "Stockholm".to_owned()));
         assert!(refused(|terminal| terminal.profile.card_ms = -1));
         assert!(refused(|terminal| terminal.profile.cooldown_ms = Some(PAUSE_MAX + 1)));
     }

@@ -116,6 +116,11 @@ const MATCHING: &str = select_service!(
        AND category IN ('Payment', 'CardAcquisition', 'Reversal') \
      ORDER BY started_at DESC, id DESC LIMIT 1"
 );
+const LAST_ENDED: &str = select_service!(
+    "WHERE terminal_id = $1 AND id <> $2 AND response IS NOT NULL \
+       AND category IN ('Payment', 'Reversal') \
+     ORDER BY started_at DESC, id DESC LIMIT 1"
+);
 const LEFT_OVER: &str =
     select_service!("WHERE response IS NULL AND leased_until <= $1 ORDER BY id LIMIT $2");
 const LEASE: &str = "\
@@ -144,17 +149,29 @@ impl Store {
         if self.change(statements).await?.changed > 0 {
             return Ok(Taken::Mine);
         }
-        let same = keyed(SAME, &new.key)
-            .bind(new.key.session)
-            .bind(new.sale_transaction.clone())
-            .bind(remembered);
-        if let Some(row) = self.row(same).await? {
-            return Ok(Taken::Before(Box::new(service_from(row)?)));
+        let same = self.service_before(&new.key, new.sale_transaction.clone(), new.started_at);
+        if let Some(before) = same.await? {
+            return Ok(Taken::Before(Box::new(before)));
         }
         match self.running_service(new.key.terminal).await? {
             Some(running) => Ok(Taken::Busy(Box::new(running))),
             None => Err(StoreError::Busy("the terminal has just become free".to_owned())),
         }
+    }
+
+    /// The service that was taken up under this name: in this session, or for the same sale.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn service_before(
+        &self,
+        key: &ServiceKey,
+        sale_transaction: Option<String>,
+        now: Millis,
+    ) -> Result<Option<ServiceRecord>, StoreError> {
+        let same =
+            keyed(SAME, key).bind(key.session).bind(sale_transaction).bind(now - REMEMBERED);
+        self.row(same).await?.map(service_from).transpose()
     }
 
     /// The service that a terminal is busy with.
@@ -192,6 +209,19 @@ impl Store {
             .bind(of.category.clone())
             .bind(of.service_id.clone())
             .bind(of.sale_id.clone());
+        self.row(statement).await?.map(service_from).transpose()
+    }
+
+    /// The terminal's last payment or reversal that ended, but for this one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn last_ended_service(
+        &self,
+        terminal: TerminalId,
+        except: ServiceNumber,
+    ) -> Result<Option<ServiceRecord>, StoreError> {
+        let statement = sql(LAST_ENDED).bind(terminal.0).bind(except.0);
         self.row(statement).await?.map(service_from).transpose()
     }
 

@@ -1,7 +1,9 @@
 //! What happens at certain times. The scheduler only ticks; what is due is decided by the
 //! gateway with its own clock.
 
-use crate::gateway::Gateway;
+use crate::gateway::{Failure, Gateway};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
@@ -11,14 +13,20 @@ const EACH_MINUTE: &str = "0 * * * * *";
 /// Often enough that a gate is not shut longer than need be.
 const EACH_FEW_SECONDS: &str = "*/5 * * * * *";
 
+/// Goes on with what a crash left behind; answers how much that was.
+pub type Recovery =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<usize, Failure>> + Send>> + Send + Sync>;
+
 /// Starts the schedule; it ticks until the scheduler is shut down. `tidy_metrics` merges the
 /// samples that the recorder has gathered, which would otherwise pile up until somebody asks.
+/// `recoveries` are the doors'.
 ///
 /// # Errors
 /// When the scheduler does not start.
 pub async fn start(
     gateway: &Arc<Gateway>,
     tidy_metrics: impl Fn() + Send + Sync + 'static,
+    recoveries: Vec<Recovery>,
 ) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     let upkeep = Job::new(EACH_MINUTE, move |_, _| tidy_metrics())?;
@@ -35,6 +43,19 @@ pub async fn start(
         })
     })?;
     scheduler.add(close_days).await?;
+    for recovery in recoveries {
+        let recover = Job::new_async(EACH_FEW_SECONDS, move |_, _| {
+            let recovery = Arc::clone(&recovery);
+            Box::pin(async move {
+                match recovery().await {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(count, "went on with what a crash left behind"),
+                    Err(failure) => tracing::warn!(%failure, "cannot recover now"),
+                }
+            })
+        })?;
+        scheduler.add(recover).await?;
+    }
     let gateway = Arc::clone(gateway);
     let sweep = Job::new_async(EACH_MINUTE, move |_, _| {
         let gateway = Arc::clone(&gateway);

@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code, and the pages on which people try it.
 
-use super::{admin, mapi, ops, rki, sandbox};
+use super::{admin, mapi, nexo, ops, rki, sandbox};
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{self, Path, ServiceConfig};
@@ -40,6 +40,13 @@ const INITIALIZER: &str = include_str!("initializer.js");
         rki::spire_update,
         rki::miura_check,
         rki::inpas_config,
+        nexo::sale_to_poi,
+        nexo::local,
+        nexo::sync,
+        nexo::later,
+        nexo::device_status,
+        nexo::connected_devices,
+        nexo::hold_card,
         sandbox::swipe,
         sandbox::complete,
         sandbox::scripts,
@@ -100,6 +107,9 @@ const INITIALIZER: &str = include_str!("initializer.js");
         admin::v1::lose,
         admin::v1::inject,
         admin::v1::inject_wrapped,
+        admin::v1::terminals,
+        admin::v1::add_terminal,
+        admin::v1::change_terminal,
         ops::live,
         ops::ready,
         ops::metrics,
@@ -107,6 +117,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
     modifiers(&Signatures),
     tags(
         (name = "mPOS API", description = "What a merchant's mobile app calls"),
+        (name = "nexo Retailer", description = "What a point of sale says to a terminal, which is played here"),
         (name = "Readers", description = "What readers are configured with, as their SDK asks for it"),
         (name = "Sandbox", description = "Virtual readers, the callback inbox, the clock and limits; only in `tillgate dev`"),
         (name = "Operators", description = "Gates, unknown outcomes, settlement files, the registry, the audit log"),

@@ -7,7 +7,7 @@ use crate::crypto::sign::control_matches;
 use crate::doors::form::{Form, read_form};
 use crate::doors::http::{BodyError, bad_request, read_body};
 use crate::doors::oauth::Signed;
-use crate::gateway::{Encrypted, Failure, Noted, TillMessage};
+use crate::gateway::{Encrypted, Failure, Noted, SignedNonce, TillMessage};
 use crate::payment::ids::{EndpointId, OrderId};
 use crate::payment::reader::ReaderKind;
 use crate::payment::refusal::Refusal;
@@ -180,7 +180,6 @@ fn message(signed: Signed, order: Option<OrderId>, client_orderid: String) -> Ti
         endpoint: signed.endpoint.id,
         order,
         client_orderid,
-        nonce_digest: signed.nonce_digest,
-        signed_at: signed.stamped_at,
+        nonce: Some(SignedNonce { digest: signed.nonce_digest, signed_at: signed.stamped_at }),
     }
 }

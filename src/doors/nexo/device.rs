@@ -4,7 +4,7 @@
 //! answer only wait, so that a lost connection stops nothing.
 
 use super::rules::{Stage, Standing};
-use super::wire::Message;
+use super::message::Message;
 use crate::clock::Clock;
 use crate::payment::Millis;
 use crate::payment::card::EntryMode;
@@ -215,8 +215,14 @@ impl Device {
         self.desk().next = Some(card);
     }
 
-    pub(super) fn take_card(&self) -> Option<CardAtHand> {
-        self.desk().next.take()
+    /// The card that is held to the terminal; the sandbox's own if there is none.
+    pub(super) fn card(&self) -> Option<CardAtHand> {
+        self.desk().next.clone()
+    }
+
+    /// Puts it away, after the payment.
+    pub(super) fn put_card_away(&self) {
+        self.desk().next = None;
     }
 }
 

@@ -10,7 +10,7 @@ use super::rules::Stage;
 use super::sale::{PaymentType, Sale, format_fault, unknown_currency};
 use super::service::{Carried, Done, Wanted, once};
 use super::speaker::Qualify;
-use super::wire::Message;
+use super::message::Message;
 use super::{call, core, receipt};
 use crate::gateway::Failure;
 use crate::payment::card::EntryMode;
@@ -86,7 +86,7 @@ async fn card_of(carried: &Carried, sale: &Sale) -> Result<Play, Failed> {
     let Some(turn) = turn else {
         return Err(left_behind());
     };
-    let stopped = |stopped: Stopped| aborted(&stopped, &carried.call.header.service_id);
+    let stopped = |stopped: Stopped| aborted(&stopped, carried.call.header.service_id.as_deref());
     let mut play = sale.play();
     let clock = call.nexo.gateway.clock();
     let ahead = call.device.set_ahead(None).and_then(|ahead| ahead.entry_mode);
@@ -299,9 +299,9 @@ fn left_behind() -> Failed {
 }
 
 /// Why a service that was stopped failed.
-pub(super) fn aborted(stopped: &Stopped, service_id: &Option<String>) -> Failed {
+pub(super) fn aborted(stopped: &Stopped, service_id: Option<&str>) -> Failed {
     let Stopped { stage, reason, by } = stopped;
-    let (stage, id) = (stage.name(), service_id.as_deref().unwrap_or_default());
+    let (stage, id) = (stage.name(), service_id.unwrap_or_default());
     let text =
         format!("Service Aborted during {stage} - Reason: {reason} - from: {by} - MessageID: {id}");
     Failed::new(Condition::Aborted, text)

@@ -2,7 +2,7 @@
 //! of a card is in it.
 
 use super::condition::{Condition, Failed};
-use super::wire::{Header, Message};
+use super::message::{Message, StoredHeader};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::Kind;
 use crate::payment::terminal::Dialect;
@@ -73,7 +73,7 @@ impl PaymentType {
 /// A payment.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Sale {
-    pub(super) header: Header,
+    pub(super) header: StoredHeader,
     /// The point of sale's name for it, to be given back.
     pub(super) sale_transaction: Value,
     pub(super) kind: PaymentType,
@@ -136,7 +136,7 @@ impl Sale {
             return Err(format_fault("OriginalPOITransaction.POITransactionID", "missing"));
         }
         Ok(Self {
-            header: request.header.clone(),
+            header: StoredHeader(request.header.clone()),
             sale_transaction,
             kind,
             minor,
@@ -188,6 +188,12 @@ pub(super) fn minor_of(text: &str, currency: Currency) -> Option<i64> {
         return None;
     }
     format!("{whole}{fraction:0<exponent$}").parse().ok()
+}
+
+/// What `AmountsReq` asks for in minor units, where it can be read.
+pub(super) fn minor_of_amounts(amounts: &Value) -> Option<i64> {
+    let currency = Currency::from_alpha(amounts.get("Currency")?.as_str()?)?;
+    minor_of(amounts.get("RequestedAmount")?.as_str()?, currency)
 }
 
 /// What is wrong with a message, and where.

@@ -8,7 +8,7 @@ use super::device::{Answer, Running, Turn};
 use super::rules::Stage;
 use super::session::busy;
 use super::speaker::{Qualify, Speaker};
-use super::wire::Message;
+use super::message::Message;
 use crate::gateway::{Begin, Failure, SERVICE_LEASE, ServiceEnd, ServiceKey, ServiceRecord, Taken};
 use crate::payment::ids::ServiceNumber;
 use crate::payment::{Millis, SECOND};
@@ -158,13 +158,12 @@ async fn keep(call: &Call, number: ServiceNumber, mut leased_until: Millis) {
 /// Stores the end; then the point of sale sees it, then it is answered.
 pub(super) async fn end(carried: Carried, done: Done) -> Result<Message, Failure> {
     let Carried { call, number, speaker, turn, .. } = carried;
-    let response = serde_json::to_string(&done.message)
-        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let response = done.message.to_stored()?;
     let end = ServiceEnd { response, movement: done.movement };
     let stored = call.nexo.gateway.end_service(number, &end).await?;
     let message = match stored == end.response {
         true => done.message,
-        false => read_stored(&stored)?,
+        false => Message::from_stored(&stored)?,
     };
     if let Some((qualify, text)) = done.screen {
         speaker.show(qualify, text, Some("TENDER_FINAL"));
@@ -224,7 +223,7 @@ async fn replay(
         return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
     }
     if let Some(response) = &record.response {
-        return Ok(Reply::message(read_stored(response)?));
+        return Ok(Reply::message(Message::from_stored(response)?));
     }
     if let Some(running) = call.device.running()
         && running.service_id == record.key.service_id
@@ -243,17 +242,11 @@ async fn heard_elsewhere(call: &Call, record: &ServiceRecord) -> Result<Reply, F
     while clock.now() < until {
         let now = call.nexo.gateway.service(record.number).await?;
         if let Some(response) = now.and_then(|record| record.response) {
-            return Ok(Reply::message(read_stored(&response)?));
+            return Ok(Reply::message(Message::from_stored(&response)?));
         }
         clock.wait_until(clock.now() + SECOND).await;
     }
     Err(Failure::Unavailable("the service has no end yet; ask for it".to_owned()))
-}
-
-/// A stored answer.
-pub(super) fn read_stored(response: &str) -> Result<Message, Failure> {
-    serde_json::from_str(response)
-        .map_err(|error| Failure::Internal(format!("a stored answer cannot be read: {error}")))
 }
 
 fn key_of(call: &Call, request: &Message) -> ServiceKey {

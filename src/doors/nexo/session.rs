@@ -5,7 +5,7 @@ use super::clock_text::utc;
 use super::condition::{Condition, Failed};
 use super::rules::Standing;
 use super::speaker::{Qualify, Speaker};
-use super::wire::Message;
+use super::message::Message;
 use crate::gateway::Failure;
 use crate::payment::terminal::Dialect;
 use serde::{Deserialize, Serialize};

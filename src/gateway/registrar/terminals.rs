@@ -72,6 +72,28 @@ impl Gateway {
         Ok(terminal)
     }
 
+    /// So many terminals with higher numbers than `after`, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn terminals_after(
+        &self,
+        after: TerminalId,
+        most: u32,
+    ) -> Result<Vec<Terminal>, RegistryError> {
+        let records = self.store().terminals_after(after, most).await?;
+        Ok(records.into_iter().map(|record| record.terminal).collect())
+    }
+
+    /// The terminal with this POIID, as the database has it now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn known_terminal(&self, poi_id: &str) -> Result<Terminal, RegistryError> {
+        let found = self.store().terminal(poi_id).await?.map(|record| record.terminal);
+        found.ok_or_else(|| RegistryError::missing("no terminal has this POIID"))
+    }
+
     /// Changes a terminal's profile and listener.
     ///
     /// # Errors

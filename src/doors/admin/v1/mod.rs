@@ -10,6 +10,7 @@ mod key_set;
 mod merchant;
 mod operator;
 mod reader;
+mod terminal;
 mod transport_key;
 
 pub(crate) use audit::*;
@@ -21,6 +22,7 @@ pub(crate) use key_set::*;
 pub(crate) use merchant::*;
 pub(crate) use operator::*;
 pub(crate) use reader::*;
+pub(crate) use terminal::*;
 pub(crate) use transport_key::*;
 
 use super::Admin;
@@ -85,7 +87,10 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .route("/readers/{serial}/unblock", web::post().to(unblock))
         .route("/readers/{serial}/lost", web::post().to(lose))
         .route("/readers/{serial}/inject", web::post().to(inject))
-        .route("/readers/{serial}/inject/{transport_key}", web::post().to(inject_wrapped));
+        .route("/readers/{serial}/inject/{transport_key}", web::post().to(inject_wrapped))
+        .route("/terminals", web::get().to(terminals))
+        .route("/terminals", web::post().to(add_terminal))
+        .route("/terminals/{poi_id}", web::patch().to(change_terminal));
 }
 
 /// Which page of a list.

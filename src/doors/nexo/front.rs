@@ -1,0 +1,314 @@
+//! A message arrives at a terminal: who may ask, what the terminal does with it where it stands,
+//! and which service that is (nexo contract 3, 6.3).
+
+use super::call::Call;
+use super::clock_text::utc;
+use super::condition::{Condition, Failed};
+use super::device::Stop;
+use super::manners::Manners;
+use super::rules::{Arriving, Verdict, judge};
+use super::session::{busy, log_in, log_out, login_first};
+use super::message::Message;
+use super::wire::message::{Class, Header, Kind};
+use super::{Nexo, Reply, acquisition, dialogue, office, payment, reversal, status};
+use crate::gateway::{Failure, KnownTerminal};
+use crate::payment::terminal::Dialect;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The categories that a terminal can name an answer for but does not serve.
+const UNSUPPORTED: [&str; 13] = [
+    "BalanceInquiry",
+    "Batch",
+    "CardReaderAPDU",
+    "CardReaderInit",
+    "CardReaderPowerOff",
+    "InputUpdate",
+    "Loyalty",
+    "PIN",
+    "Sound",
+    "StoredValue",
+    "TransactionReport",
+    "Transmit",
+    "Event",
+];
+
+/// How long a name of a point of sale may be.
+const SALE_ID_MAX: usize = 128;
+/// Characters of a service's and of a device message's number.
+const ID_MAX: usize = 10;
+
+impl Nexo {
+    /// Lets a terminal answer a request. `raw` is the message as it came, to be given back where it
+    /// is rejected.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub(super) async fn receive(
+        &self,
+        known: Arc<KnownTerminal>,
+        request: &Message,
+        raw: &[u8],
+    ) -> Result<Reply, Failure> {
+        let header = request.header.clone();
+        let call = self.call_of(known, header).await?;
+        if !call.known.terminal.profile.online {
+            return Ok(unreachable(&call, request, raw));
+        }
+        if let Err(failed) = check_header(&request.header) {
+            return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
+        }
+        if header_kind_is_wrong(&request.header) {
+            return Ok(Reply::Empty);
+        }
+        let category = request.header.category.as_str();
+        let Some(arriving) = arriving(category) else {
+            return Ok(match UNSUPPORTED.contains(&category) {
+                true => Reply::message(call.refused(Some(&request.body), &call.unsupported())),
+                false => reject(&call, raw, &format!("{category} is no message category")),
+            });
+        };
+        match judge(arriving, call.may_ask(), call.device.standing(call.now())) {
+            Verdict::Run => {}
+            Verdict::LoginFirst => {
+                let failed = login_first(&call);
+                return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
+            }
+            // What came before is answered even by a busy terminal.
+            Verdict::Busy if is_done_once(category) => {}
+            Verdict::Busy => {
+                let failed = busy(category, call.dialect(), None);
+                return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
+            }
+        }
+        self.serve(call, request, raw).await
+    }
+
+    /// The answer to a request whose header can be read and whose body cannot.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) async fn misread(
+        &self,
+        known: Arc<KnownTerminal>,
+        header: Header,
+        why: &str,
+        raw: &[u8],
+    ) -> Result<Reply, Failure> {
+        if header.kind != Kind::Request {
+            return Ok(Reply::Empty);
+        }
+        let call = self.call_of(known, header).await?;
+        let failed = Failed::new(Condition::MessageFormat, why);
+        Ok(match call.header.is_known() {
+            true => Reply::message(call.refused(None, &failed)),
+            false => reject(&call, raw, why),
+        })
+    }
+
+    /// The terminal's side of a request.
+    pub(super) async fn call_of(
+        &self,
+        known: Arc<KnownTerminal>,
+        header: Header,
+    ) -> Result<Call, Failure> {
+        let terminal = &known.terminal;
+        let session = self.gateway.terminal_session(terminal.id, &header.sale_id).await?;
+        let device = self.device(terminal.id);
+        let manners = Manners::of(terminal);
+        Ok(Call { nexo: self.clone(), known, device, manners, header, session })
+    }
+
+    async fn serve(&self, call: Call, request: &Message, raw: &[u8]) -> Result<Reply, Failure> {
+        let answer = |call: &Call, body| Ok(Reply::message(call.answer(body)));
+        match request.header.category.as_str() {
+            "Login" => {
+                let body = log_in(&call, request).await?;
+                answer(&call, body)
+            }
+            "Logout" => {
+                let body = log_out(&call, request).await?;
+                answer(&call, body)
+            }
+            "Abort" => Ok(abort(&call, request, raw)),
+            "TransactionStatus" => {
+                let body = status::tell(&call, request).await?;
+                answer(&call, body)
+            }
+            "Diagnosis" => {
+                let body = office::diagnose(&call, request).await?;
+                answer(&call, body)
+            }
+            "GetTotals" => {
+                let body = office::totals(&call).await?;
+                answer(&call, body)
+            }
+            "Admin" => Ok(Reply::message(office::administer(&call, request))),
+            "Payment" => payment::pay(call, request).await,
+            "Reversal" => reversal::reverse(call, request).await,
+            "CardAcquisition" => acquisition::acquire(call, request).await,
+            "EnableService" => acquisition::enable(call, request).await,
+            "Reconciliation" => office::reconcile(call, request).await,
+            _ => Ok(dialogue::hold(&call, request).await),
+        }
+    }
+}
+
+fn arriving(category: &str) -> Option<Arriving> {
+    Some(match category {
+        "Login" => Arriving::Login,
+        "Logout" => Arriving::Logout,
+        "Abort" => Arriving::Abort,
+        "TransactionStatus" => Arriving::Status,
+        "Diagnosis" => Arriving::Diagnosis,
+        "GetTotals" | "Admin" | "Display" | "Input" | "Print" => Arriving::Service,
+        category if is_done_once(category) => Arriving::Service,
+        _ => return None,
+    })
+}
+
+/// What is written down, so that it is never done twice.
+fn is_done_once(category: &str) -> bool {
+    matches!(
+        category,
+        "Payment" | "Reversal" | "CardAcquisition" | "EnableService" | "Reconciliation"
+    )
+}
+
+fn check_header(header: &Header) -> Result<(), Failed> {
+    let fault = |path: &str, why: &str| {
+        Err(Failed::new(Condition::MessageFormat, format!("MessageHeader.{path}: {why}")))
+    };
+    let version = header.protocol_version.as_deref();
+    if version.is_some_and(|version| !version.starts_with("3.")) {
+        let text = format!("ProtocolVersion {} not supported", version.unwrap_or_default());
+        return Err(Failed::new(Condition::UnavailableService, text));
+    }
+    if header.sale_id.chars().count() > SALE_ID_MAX {
+        return fault("SaleID", "longer than 128 characters");
+    }
+    let needs_service = header.class == Class::Service;
+    match header.service_id.as_deref() {
+        None if needs_service => return fault("ServiceID", "missing"),
+        Some(id) if !(1..=ID_MAX).contains(&id.chars().count()) => {
+            return fault("ServiceID", "must have 1 to 10 characters");
+        }
+        _ => {}
+    }
+    match header.device_id.as_deref() {
+        Some(id) if !(1..=ID_MAX).contains(&id.chars().count()) => {
+            fault("DeviceID", "must have 1 to 10 characters")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Answers and notifications of a point of sale have no answer of their own.
+fn header_kind_is_wrong(header: &Header) -> bool {
+    header.kind != Kind::Request
+}
+
+/// Stops a service, if it is the one under way and nothing was sent yet. There is no answer: what
+/// came of it is the answer of the service itself.
+fn abort(call: &Call, request: &Message, raw: &[u8]) -> Reply {
+    let reference = &request.body["MessageReference"];
+    let text = |name: &str, usual: &str| {
+        reference[name].as_str().map_or_else(|| usual.to_owned(), str::to_owned)
+    };
+    let category = text("MessageCategory", "Payment");
+    let service_id = text("ServiceID", "");
+    let reason = request.body["AbortReason"].as_str().unwrap_or("Abort by Sale System");
+    let by = &request.header.sale_id;
+    let stop = match text("POIID", &call.known.terminal.poi_id) == call.known.terminal.poi_id {
+        true => call.device.stop(&category, &service_id, by, reason),
+        false => Stop::NoSuchService,
+    };
+    match stop {
+        Stop::Taken | Stop::NotNow => {}
+        Stop::TooLate => {
+            let details = format!(
+                "Service Not Aborted - Reason: Completed - from: {by} - MessageID: {service_id}"
+            );
+            notify(call, "Completed", json!({ "EventDetails": details }));
+        }
+        Stop::NoSuchService => {
+            let details = format!("Message not Found: {category} {service_id}");
+            let rejected = STANDARD.encode(raw);
+            notify(
+                call,
+                "Reject",
+                json!({ "EventDetails": details, "RejectedMessage": rejected }),
+            );
+        }
+    }
+    match call.dialect() {
+        Dialect::Xml31 => Reply::Empty,
+        Dialect::Json => Reply::Ok,
+    }
+}
+
+/// Tells a point of sale that listens; in the light style nobody hears it.
+fn notify(call: &Call, event: &str, details: Value) {
+    if call.audience().events {
+        call.speaker(Value::Null).event(call.now(), event, details);
+    }
+}
+
+fn unreachable(call: &Call, request: &Message, raw: &[u8]) -> Reply {
+    match call.dialect() {
+        Dialect::Xml31 => {
+            let failed = Failed::new(Condition::UnavailableDevice, "Terminal not reachable");
+            Reply::message(call.refused(Some(&request.body), &failed))
+        }
+        Dialect::Json => reject(call, raw, "Failed to send message to POI"),
+    }
+}
+
+fn reject(call: &Call, raw: &[u8], why: &str) -> Reply {
+    let header = Some(&call.header);
+    Reply::message(rejection(header, raw, why, call.dialect(), call.now()))
+}
+
+/// The notification that a message was rejected; it stands in the place of an answer.
+pub(super) fn rejection(
+    header: Option<&Header>,
+    raw: &[u8],
+    why: &str,
+    dialect: Dialect,
+    now: i64,
+) -> Message {
+    let usual = Header {
+        protocol_version: Some("3.0".to_owned()),
+        class: Class::Event,
+        category: "Event".to_owned(),
+        kind: Kind::Notification,
+        service_id: None,
+        device_id: Some("1".to_owned()),
+        sale_id: "N/A".to_owned(),
+        poi_id: "N/A".to_owned(),
+    };
+    let header = match header {
+        Some(known) => Header {
+            service_id: known.service_id.clone().filter(|_| dialect == Dialect::Xml31),
+            sale_id: known.sale_id.clone(),
+            poi_id: known.poi_id.clone(),
+            protocol_version: usual.protocol_version.filter(|_| dialect == Dialect::Json),
+            ..usual
+        },
+        None => usual,
+    };
+    let details = match dialect {
+        Dialect::Xml31 => why.to_owned(),
+        Dialect::Json => super::condition::form_encoded(&[("message", why)]),
+    };
+    let body = json!({
+        "TimeStamp": utc(now),
+        "EventToNotify": "Reject",
+        "EventDetails": details,
+        "RejectedMessage": STANDARD.encode(raw),
+    });
+    Message::new(header, body)
+}
+
