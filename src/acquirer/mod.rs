@@ -11,7 +11,7 @@ use crate::payment::amendment::{self, Amendment};
 use crate::payment::card::{EntryMode, Expiry, Pan};
 use crate::payment::chip::Completion;
 use crate::payment::day::Totals;
-use crate::payment::host::{Authorisation, Inquiry};
+use crate::payment::host::{Authorisation, HostProfile, Inquiry};
 use crate::payment::ids::{AmendmentId, DayCloseId, OrderId};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{self, Order};
@@ -27,6 +27,8 @@ pub struct Reference {
     pub amount: Amount,
     /// The card acceptor terminal (ISO 8583 field 41).
     pub terminal_id: String,
+    /// For hosts that play.
+    pub host_profile: HostProfile,
 }
 
 /// Which of an order's transactions is meant.
@@ -55,6 +57,7 @@ impl Reference {
             transaction: Transaction::Opening(order.kind),
             amount: order.amount,
             terminal_id: order.request.terminal_id.clone(),
+            host_profile: order.request.host_profile,
         }
     }
 

@@ -15,10 +15,11 @@ const COUNTRY: Decline = Decline { code: 703, message: "Filtered: country" };
 /// Why the filter stops an order, or `None` to let it pass. `used` is what was used before it, for
 /// each of the endpoint's velocity rules in their order.
 ///
-/// A sandbox also stops amounts whose minor units end in 300 (MAPI 11).
+/// A sandbox also stops amounts of mobile apps whose minor units end in 300 (MAPI 11).
 #[must_use]
 pub fn judge(endpoint: &Endpoint, order: &Order, used: &[Used]) -> Option<Decline> {
-    let magic = endpoint.sandbox && order.amount.minor() % 1000 == 300;
+    let of_app = order.request.host_profile.is_mpos();
+    let magic = endpoint.sandbox && of_app && order.amount.minor() % 1000 == 300;
     if magic { Some(AMOUNT) } else { judge_by(&endpoint.limits, order, used) }
 }
 

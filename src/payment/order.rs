@@ -4,7 +4,7 @@ use super::Millis;
 use super::card::{CardFacts, EntryMode};
 use super::chip::Completion;
 use super::decline::{self, Decline};
-use super::host::HostAnswer;
+use super::host::{HostAnswer, HostProfile};
 use super::ids::{AmendmentId, EndpointId, OrderId, ReaderId, SerialNumber};
 use super::merchant::Terms;
 use super::money::Amount;
@@ -177,6 +177,8 @@ pub struct RequestFacts {
     #[serde(default = "usual_hold_days")]
     pub hold_days: u32,
     pub terminal_id: String,
+    #[serde(default, skip_serializing_if = "HostProfile::is_mpos")]
+    pub host_profile: HostProfile,
     pub descriptor: String,
     /// Names the receipt page; a random UUID.
     pub receipt_id: String,
