@@ -111,7 +111,7 @@ pub enum Fault {
 /// An acquirer host.
 #[async_trait]
 pub trait Acquirer: Send + Sync {
-    /// Asks for an authorisation (sale) or a hold (preauthorisation).
+    /// Asks for an authorisation (sale), a hold (preauthorisation) or a credit (refund).
     async fn authorise(
         &self,
         reference: &Reference,
@@ -125,7 +125,8 @@ pub trait Acquirer: Send + Sync {
     /// Takes an amount that the order holds. The reference is the capture's own.
     async fn capture(&self, reference: &Reference) -> Result<Authorisation, Fault>;
 
-    /// Gives an amount back. The reference is the reversal's own; its order tells what was taken.
+    /// Gives back what an order took, or a part of it. The reference is the reversal's own; its
+    /// order tells what was taken.
     async fn refund(&self, reference: &Reference) -> Result<Authorisation, Fault>;
 
     /// Tells the totals of a closed day (ISO 8583 0500). Answers field 39. Safe to repeat: the host
