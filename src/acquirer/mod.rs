@@ -11,7 +11,7 @@ use crate::payment::amendment::{self, Amendment};
 use crate::payment::card::{EntryMode, Expiry, Pan};
 use crate::payment::chip::Completion;
 use crate::payment::day::Totals;
-use crate::payment::host::{Authorisation, Inquiry};
+use crate::payment::host::{Authorisation, HostProfile, Inquiry};
 use crate::payment::ids::{AmendmentId, DayCloseId, OrderId};
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::{self, Order};
@@ -27,6 +27,8 @@ pub struct Reference {
     pub amount: Amount,
     /// The card acceptor terminal (ISO 8583 field 41).
     pub terminal_id: String,
+    /// For hosts that play.
+    pub host_profile: HostProfile,
 }
 
 /// Which of an order's transactions is meant.
@@ -55,6 +57,7 @@ impl Reference {
             transaction: Transaction::Opening(order.kind),
             amount: order.amount,
             terminal_id: order.request.terminal_id.clone(),
+            host_profile: order.request.host_profile,
         }
     }
 
@@ -108,7 +111,7 @@ pub enum Fault {
 /// An acquirer host.
 #[async_trait]
 pub trait Acquirer: Send + Sync {
-    /// Asks for an authorisation (sale) or a hold (preauthorisation).
+    /// Asks for an authorisation (sale), a hold (preauthorisation) or a credit (refund).
     async fn authorise(
         &self,
         reference: &Reference,
@@ -122,7 +125,8 @@ pub trait Acquirer: Send + Sync {
     /// Takes an amount that the order holds. The reference is the capture's own.
     async fn capture(&self, reference: &Reference) -> Result<Authorisation, Fault>;
 
-    /// Gives an amount back. The reference is the reversal's own; its order tells what was taken.
+    /// Gives back what an order took, or a part of it. The reference is the reversal's own; its
+    /// order tells what was taken.
     async fn refund(&self, reference: &Reference) -> Result<Authorisation, Fault>;
 
     /// Tells the totals of a closed day (ISO 8583 0500). Answers field 39. Safe to repeat: the host

@@ -88,8 +88,8 @@ fn line(cells: [&str; COLUMNS.len()], transaction: &str) -> anyhow::Result<Optio
     if OWN.contains(&movement) {
         return Ok(None);
     }
-    if !["sale", "capture", "reversal", "void"].contains(&movement) {
-        bail!("movement {movement:?}: use sale, capture, reversal or void");
+    if !["sale", "capture", "reversal", "void", "refund"].contains(&movement) {
+        bail!("movement {movement:?}: use sale, capture, reversal, void or refund");
     }
     let reference = match (reference, transaction) {
         ("", "") => bail!("the reference is empty"),

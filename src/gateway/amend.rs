@@ -153,6 +153,7 @@ impl Gateway {
         let taken = match order.kind {
             order::Kind::Sale => vec![order.id.0],
             order::Kind::Preauth => captures(amendments).map(|capture| capture.id.0).collect(),
+            order::Kind::Refund => Vec::new(),
         };
         for transaction in taken {
             if !self.store().is_posted_on(order.endpoint, day, transaction).await? {

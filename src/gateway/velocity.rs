@@ -59,6 +59,9 @@ fn subjects(endpoint: &Endpoint, card: &CardFacts, reader: ReaderId) -> Vec<Subj
 
 /// What an order counts for that was not filtered.
 pub(super) fn usages(endpoint: &Endpoint, order: &Order) -> Vec<Usage> {
+    if !order.kind.spends() {
+        return Vec::new();
+    }
     let amount_minor = order.amount.minor().min(SUM_MAX);
     let subjects = subjects(endpoint, &order.card, order.reader).into_iter();
     subjects.map(|subject| Usage { subject, amount_minor }).collect()

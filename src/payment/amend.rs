@@ -60,7 +60,10 @@ impl History<'_> {
         }
         match (request, self.order.kind) {
             (Request::Capture(amount), order::Kind::Preauth) => self.capture(amount, terms, now),
-            (Request::Capture(_), order::Kind::Sale) => Err(Refusal::WrongOrderState),
+            // What a refund gave is not taken again.
+            (_, order::Kind::Refund) | (Request::Capture(_), order::Kind::Sale) => {
+                Err(Refusal::WrongOrderState)
+            }
             (Request::Return(amount), order::Kind::Preauth) if self.captured() == 0 => {
                 self.cancel(amount)
             }
@@ -147,6 +150,7 @@ impl History<'_> {
         let taken = match self.order.kind {
             order::Kind::Sale => self.order.amount.minor(),
             order::Kind::Preauth => self.sum(Kind::Capture, is_approved),
+            order::Kind::Refund => 0,
         };
         taken - self.voided()
     }
@@ -332,6 +336,19 @@ mod tests {
             sale.status = status;
             let refused = judge(&sale, &[], Request::Return(None), &partial());
             assert_eq!(refused, Err(Refusal::WrongOrderState), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_refund_has_no_later_transactions() {
+        let refund = order(order::Kind::Refund);
+        for amount in [None, Some(rub(1)), Some(rub(10_000))] {
+            for request in
+                [Request::Capture(amount), Request::Return(amount), Request::Void(amount)]
+            {
+                let refused = judge(&refund, &[], request, &partial());
+                assert_eq!(refused, Err(Refusal::WrongOrderState), "{request:?}");
+            }
         }
     }
 

@@ -74,7 +74,7 @@ pub struct Totals {
     pub sale_count: i64,
     /// Minor units.
     pub sale_minor: i64,
-    /// Reversals and voids.
+    /// Reversals, voids and refunds: close-day knows no other word for what went back (MAPI 6).
     pub reversal_count: i64,
     pub reversal_minor: i64,
 }
@@ -87,7 +87,7 @@ impl Totals {
                 self.sale_count += count;
                 self.sale_minor += minor;
             }
-            Movement::Reversal | Movement::Void => {
+            Movement::Reversal | Movement::Void | Movement::Refund => {
                 self.reversal_count += count;
                 self.reversal_minor += minor;
             }
@@ -236,6 +236,17 @@ mod tests {
             let days = dates.windows(2).all(|pair| pair[1] == pair[0].succ_opt().unwrap());
             assert!(days && dates.len() == 5, "{closings:?}");
         }
+    }
+
+    #[test]
+    fn whatever_went_back_counts_as_reversed() {
+        let mut totals = Totals::default();
+        for movement in Movement::ALL {
+            totals.add(movement, 1, 100);
+        }
+        let expected =
+            Totals { sale_count: 2, sale_minor: 200, reversal_count: 3, reversal_minor: 300 };
+        assert_eq!(totals, expected);
     }
 
     #[test]

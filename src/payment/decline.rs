@@ -41,6 +41,9 @@ pub const DECLINED_BY_CARD: Decline =
 const BY_RESPONSE: &[(&str, Decline)] = &[
     ("05", decline(100, "Do not honour")),
     ("54", decline(101, "Expired card")),
+    ("59", decline(102, "Suspected fraud")),
+    ("75", decline(106, "Allowable number of PIN tries exceeded")),
+    ("13", decline(110, "Invalid amount")),
     ("51", decline(116, "Not sufficient funds")),
     ("55", decline(117, "Incorrect PIN")),
     ("57", decline(119, "Transaction not permitted to cardholder")),

@@ -15,10 +15,11 @@ const COUNTRY: Decline = Decline { code: 703, message: "Filtered: country" };
 /// Why the filter stops an order, or `None` to let it pass. `used` is what was used before it, for
 /// each of the endpoint's velocity rules in their order.
 ///
-/// A sandbox also stops amounts whose minor units end in 300 (MAPI 11).
+/// A sandbox also stops amounts of mobile apps whose minor units end in 300 (MAPI 11).
 #[must_use]
 pub fn judge(endpoint: &Endpoint, order: &Order, used: &[Used]) -> Option<Decline> {
-    let magic = endpoint.sandbox && order.amount.minor() % 1000 == 300;
+    let of_app = order.request.host_profile.is_mpos();
+    let magic = endpoint.sandbox && of_app && order.amount.minor() % 1000 == 300;
     if magic { Some(AMOUNT) } else { judge_by(&endpoint.limits, order, used) }
 }
 
@@ -38,6 +39,9 @@ fn judge_by(limits: &Limits, order: &Order, used: &[Used]) -> Option<Decline> {
     if !limits.bins.admits(|listed| bin.starts_with(listed)) {
         return Some(BIN);
     }
+    if !order.kind.spends() {
+        return None;
+    }
     let mut rules = limits.velocity.iter().zip(used);
     rules.any(|(rule, used)| rule.is_exceeded(*used, minor)).then_some(VELOCITY)
 }
@@ -47,6 +51,7 @@ mod tests {
     use super::*;
     use crate::payment::MINUTE;
     use crate::payment::limits::{Choice, Per, Velocity};
+    use crate::payment::order::Kind;
     use crate::payment::order::example::order;
     use proptest::prelude::*;
 
@@ -102,6 +107,15 @@ mod tests {
         ] {
             assert_eq!(code(&limits, "RU", Used::default()), expected, "{limits:?}");
         }
+    }
+
+    #[test]
+    fn a_refund_is_stopped_by_what_it_is_and_not_by_what_the_card_has_spent() {
+        let refund = Order { kind: Kind::Refund, ..order(1042) };
+        let used = [Used { count: 9, sum_minor: 9_000 }];
+        assert_eq!(judge_by(&velocity(Some(5), Some(2042)), &refund, &used), None);
+        let limits = Limits { amount_most_minor: Some(1041), ..Limits::default() };
+        assert_eq!(judge_by(&limits, &refund, &used), Some(AMOUNT));
     }
 
     #[test]

@@ -20,6 +20,25 @@ pub struct HostAnswer {
     pub issuer_data: Option<String>,
 }
 
+/// Whose test amounts a sandbox's host plays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostProfile {
+    /// Those of mobile apps (MAPI 11).
+    #[default]
+    Mpos,
+    /// Those of payment terminals (nexo 14.2).
+    Terminal,
+}
+
+impl HostProfile {
+    /// Whether they are the usual ones.
+    #[must_use]
+    pub fn is_mpos(&self) -> bool {
+        *self == Self::Mpos
+    }
+}
+
 /// What came back from the first request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Authorisation {

@@ -50,6 +50,8 @@ pub enum Movement {
     Capture,
     Reversal,
     Void,
+    /// Given back without an earlier order.
+    Refund,
     Fee,
     /// A closed day's balance becomes the acquirer's debt.
     Settlement,
@@ -57,8 +59,15 @@ pub enum Movement {
 
 impl Movement {
     /// All movements.
-    pub const ALL: [Self; 6] =
-        [Self::Sale, Self::Capture, Self::Reversal, Self::Void, Self::Fee, Self::Settlement];
+    pub const ALL: [Self; 7] = [
+        Self::Sale,
+        Self::Capture,
+        Self::Reversal,
+        Self::Void,
+        Self::Refund,
+        Self::Fee,
+        Self::Settlement,
+    ];
 
     /// The stored spelling.
     #[must_use]
@@ -68,6 +77,7 @@ impl Movement {
             Self::Capture => "capture",
             Self::Reversal => "reversal",
             Self::Void => "void",
+            Self::Refund => "refund",
             Self::Fee => "fee",
             Self::Settlement => "settlement",
         }
@@ -93,11 +103,15 @@ pub struct Posting {
     pub posted_at: Millis,
 }
 
-/// What an order's opening transaction moves when it ends: a sale takes money, a preauthorisation
-/// only holds it.
+/// What an order's opening transaction moves when it ends: a sale takes money, a refund gives it, a
+/// preauthorisation only holds it.
 pub fn of_order(order: &Order, fee: Fee) -> impl Iterator<Item = Posting> + use<> {
-    let takes = order.kind == Kind::Sale && order.status == Status::Approved;
-    let movement = takes.then_some(Movement::Sale);
+    let movement = match order.kind {
+        Kind::Sale => Some(Movement::Sale),
+        Kind::Refund => Some(Movement::Refund),
+        Kind::Preauth => None,
+    };
+    let movement = movement.filter(|_| order.status == Status::Approved);
     postings(order.id, order.id.0, movement, order.amount, fee, order.updated_at)
 }
 
@@ -177,6 +191,18 @@ mod tests {
                 (Movement::Fee, Account::Merchant, Account::Fees, 26),
             ]
         );
+    }
+
+    #[test]
+    fn a_refund_pays_card_holders_and_costs_no_fee() {
+        let moved: Vec<_> = of_order(&approved(1_050, Kind::Refund), FEE).collect();
+        let told: Vec<_> = moved
+            .iter()
+            .map(|one| (one.movement, one.debit, one.credit, one.amount.minor()))
+            .collect();
+        assert_eq!(told, [(Movement::Refund, Account::Merchant, Account::CardHolders, 1_050)]);
+        let lost = Order { status: Status::Unknown, kind: Kind::Refund, ..example::order(1_050) };
+        assert_eq!(of_order(&lost, FEE).count(), 0);
     }
 
     #[test]

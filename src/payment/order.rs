@@ -4,7 +4,7 @@ use super::Millis;
 use super::card::{CardFacts, EntryMode};
 use super::chip::Completion;
 use super::decline::{self, Decline};
-use super::host::HostAnswer;
+use super::host::{HostAnswer, HostProfile};
 use super::ids::{AmendmentId, EndpointId, OrderId, ReaderId, SerialNumber};
 use super::merchant::Terms;
 use super::money::Amount;
@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     Sale,
     Preauth,
+    /// Gives money to a card holder without an earlier order; no request of MAPI asks for it.
+    Refund,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Sale, Self::Preauth];
+    const ALL: [Self; 3] = [Self::Sale, Self::Preauth, Self::Refund];
 
     /// The wire and stored spelling (MAPI 9.2).
     #[must_use]
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Self::Sale => "sale",
             Self::Preauth => "preauth",
+            Self::Refund => "refund",
         }
     }
 
@@ -35,11 +38,18 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Whether it uses what the card holder has, so that limits count it.
+    #[must_use]
+    pub fn spends(self) -> bool {
+        self != Self::Refund
+    }
+
     /// How the order's stages begin: preauthorisations are `auth_…` on the wire (MAPI 9.3).
     fn stage_prefix(self) -> &'static str {
         match self {
             Self::Sale => "sale",
             Self::Preauth => "auth",
+            Self::Refund => "refund",
         }
     }
 }
@@ -177,6 +187,8 @@ pub struct RequestFacts {
     #[serde(default = "usual_hold_days")]
     pub hold_days: u32,
     pub terminal_id: String,
+    #[serde(default, skip_serializing_if = "HostProfile::is_mpos")]
+    pub host_profile: HostProfile,
     pub descriptor: String,
     /// Names the receipt page; a random UUID.
     pub receipt_id: String,
@@ -276,7 +288,7 @@ pub struct Order {
 
 impl Order {
     /// Whether the chip has the last word once the issuer approved. A hold is completed by its
-    /// capture, and a contactless card is gone by then.
+    /// capture, a refund asks no chip, and a contactless card is gone by then.
     #[must_use]
     pub fn needs_advice(&self) -> bool {
         self.kind == Kind::Sale && self.card.entry_mode == EntryMode::Chip

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct Line {
     /// The acquirer's retrieval reference number (ISO 8583 field 37).
     pub reference: String,
-    /// `sale`, `capture`, `reversal` or `void`.
+    /// `sale`, `capture`, `reversal`, `void` or `refund`.
     pub movement: String,
     pub minor: i64,
     pub currency: Currency,

@@ -364,6 +364,23 @@ mod tests {
     }
 
     #[test]
+    fn a_refund_is_over_once_it_is_approved_and_asks_no_chip() {
+        let mut refund = Order { kind: Kind::Refund, ..order(1042) };
+        refund.card.entry_mode = EntryMode::Chip;
+        let sent = open(refund, None, 5);
+        assert_eq!(sent.order.wire_stage(), "refund_processing");
+        let approved = apply(sent.order.clone(), answer("00"), 6).unwrap();
+        assert_eq!(approved.order.wire_stage(), "refund_approved");
+        assert_eq!((approved.order.status, approved.next), (Status::Approved, None));
+        let mut lost = apply(sent.order, Event::AnswerLost, 6).unwrap();
+        for round in 0..4 {
+            lost = apply(lost.order, Event::StillUndecided { round }, 6).unwrap();
+        }
+        assert_eq!(lost.order.wire_stage(), "refund_auto_reversal_processing");
+        assert_eq!(lost.next.unwrap().step, Step::Reverse { round: 0 });
+    }
+
+    #[test]
     fn an_approved_hold_is_released_when_its_days_are_over() {
         let hold = Order { kind: Kind::Preauth, ..order(1042) };
         let approved = apply(hold, answer("00"), 5).unwrap();

@@ -1,7 +1,7 @@
 //! The sandbox's acquirer host. It keeps a book of its own, so that an inquiry finds what an
 //! earlier request did, and a repeated request is not a second transaction.
 
-use super::scenario::{Scenario, for_amount};
+use super::scenario::{Scenario, for_amendment, for_amount};
 use crate::acquirer::{
     Acquirer, CardForHost, Fault, PinForHost, Reference, Settlement, Transaction,
 };
@@ -97,7 +97,7 @@ impl SandboxHost {
             Scenario::LoseAnswer if requests > 1 && is_amendment(reference) => {
                 Ok(Authorisation::Answered(decision(reference, APPROVED)))
             }
-            Scenario::LoseAnswer | Scenario::Silent => Err(silence()),
+            Scenario::LoseAnswer | Scenario::Forget | Scenario::Silent => Err(silence()),
             Scenario::ApproveLate(after) => Ok(Authorisation::Pending { ask_after: after }),
         }
     }
@@ -152,7 +152,7 @@ impl Acquirer for SandboxHost {
 
     async fn advise(&self, reference: &Reference, _completion: &Completion) -> Result<(), Fault> {
         self.think().await;
-        match for_amount(reference.amount.minor()) {
+        match played(reference) {
             Scenario::Silent => Err(silence()),
             _ => Ok(()),
         }
@@ -183,9 +183,10 @@ impl Acquirer for SandboxHost {
             Scenario::ApproveLate(after) if waited + SECOND >= after => {
                 Inquiry::Answered(decision(reference, APPROVED))
             }
-            Scenario::LoseAnswer | Scenario::Silent | Scenario::ApproveLate(_) => {
-                Inquiry::Undecided
-            }
+            Scenario::LoseAnswer
+            | Scenario::Forget
+            | Scenario::Silent
+            | Scenario::ApproveLate(_) => Inquiry::Undecided,
         })
     }
 
@@ -195,7 +196,7 @@ impl Acquirer for SandboxHost {
         let mut book = self.book();
         let entry = book.open(number(reference), now);
         entry.reversals += 1;
-        match for_amount(reference.amount.minor()) {
+        match played(reference) {
             // The first acknowledgement is lost too, so that `unknown` can be seen from outside.
             Scenario::LoseAnswer if entry.reversals == 1 => Err(silence()),
             Scenario::Silent => Err(silence()),
@@ -207,9 +208,18 @@ impl Acquirer for SandboxHost {
     }
 }
 
-/// What the amount asks for; a wrong PIN spoils only what would have been approved.
+/// What the amount asks for.
+fn played(reference: &Reference) -> Scenario {
+    let (profile, minor) = (reference.host_profile, reference.amount.minor());
+    match reference.transaction {
+        Transaction::Opening(_) => for_amount(profile, minor),
+        Transaction::Amendment(..) => for_amendment(profile, minor),
+    }
+}
+
+/// As [`played`]; a wrong PIN spoils only what would have been approved.
 fn scenario(reference: &Reference, wrong_pin: bool) -> Scenario {
-    match for_amount(reference.amount.minor()) {
+    match played(reference) {
         Scenario::Approve if wrong_pin => Scenario::Decline(INCORRECT_PIN),
         scenario => scenario,
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use tillgate::acquirer::{self, Acquirer, CardForHost, Fault, Reference, Settlement};
 use tillgate::payment::chip::Completion;
-use tillgate::payment::host::{Authorisation, HostAnswer, Inquiry};
+use tillgate::payment::host::{Authorisation, HostAnswer, HostProfile, Inquiry};
 use tillgate::payment::ids::OrderId;
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::order::Kind;
@@ -58,6 +58,7 @@ impl Transaction {
             ),
             amount,
             terminal_id: self.terminal_id,
+            host_profile: HostProfile::Mpos,
         })
     }
 }

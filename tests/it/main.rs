@@ -58,6 +58,7 @@ mod simulation;
 mod state_machine;
 mod status;
 mod store;
+mod terminal_orders;
 mod tidy;
 mod unknown_outcome;
 mod upgrade;

@@ -12,7 +12,7 @@ use tillgate::payment::chip::{ChipTags, Completion};
 use tillgate::payment::decline;
 use tillgate::payment::host::HostAnswer;
 use tillgate::payment::ids::OrderId;
-use tillgate::payment::order::{Order, Stage, Status};
+use tillgate::payment::order::{Kind, Order, Stage, Status};
 use tillgate::payment::transition::{Change, Event, Step, apply, open};
 
 /// How many sequences a run tries if nobody says otherwise.
@@ -114,6 +114,7 @@ fn play(seed: u64, meetings: &mut Meetings) {
     let mut draft = shelf::order(OrderId(1), "a", 1);
     draft.status = Status::Processing;
     draft.amount = shelf::rub(if dice.one_in(8) { FILTERED } else { 1042 });
+    draft.kind = dice.pick(&[Kind::Sale, Kind::Sale, Kind::Refund]);
     draft.card.entry_mode = dice.pick(&[EntryMode::Chip, EntryMode::Contactless]);
     let mut now = 100;
     let filtered = draft.amount.minor() == FILTERED;
@@ -152,6 +153,8 @@ fn check(before: &Order, after: &Change, now: i64) {
         _ => false,
     };
     assert!(step_fits, "{} and then {next:?}", phase(order));
+    let asks_chip = ["sent by chip", "validating", "advising", "advising?"].contains(&phase(order));
+    assert!(order.kind == Kind::Sale || !asks_chip, "a refund is {}", phase(order));
     assert!(next.is_none_or(|planned| planned.due_at >= now), "planned for the past");
     let refused = order.status.is_final() && order.status != Status::Approved;
     assert_eq!(order.outcome.error.is_some(), refused, "{:?}", order.outcome);

@@ -3,6 +3,7 @@
 use crate::world::{PAN, World, order_id, scenario};
 use tillgate::acquirer::{Acquirer, CardForHost, Reference, Transaction};
 use tillgate::payment::card::{EntryMode, Expiry, Pan};
+use tillgate::payment::host::HostProfile;
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::order::Kind;
 use tillgate::payment::{HOUR, SECOND};
@@ -68,6 +69,7 @@ async fn a_job_whose_worker_vanished_after_sending_is_asked_for_and_not_sent_aga
             transaction: Transaction::Opening(Kind::Sale),
             amount: Amount::from_minor(1042, Currency::from_alpha("RUB").unwrap()).unwrap(),
             terminal_id: "10000462".to_owned(),
+            host_profile: HostProfile::Mpos,
         };
         world.host().authorise(&reference, card).await.unwrap();
         world.pass(60 * SECOND).await;

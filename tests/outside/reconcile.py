@@ -22,7 +22,7 @@ def line(dice, number):
     day = datetime.date(2026, 11, 1) + datetime.timedelta(days=dice.randrange(20))
     return {
         "reference": f"P{number:011}",
-        "movement": dice.choice(["sale", "capture", "reversal", "void"]),
+        "movement": dice.choice(["sale", "capture", "reversal", "void", "refund"]),
         "amount": f"{dice.randrange(1, 10_000)}.{dice.randrange(100):02}",
         "currency": dice.choice(["RUB", "EUR", "USD"]),
         "date": day.isoformat(),

@@ -9,6 +9,7 @@ use crate::clock::{Clock, Entropy};
 use crate::payment::SECOND;
 use crate::payment::card::{CardFacts, EntryMode, Expiry, Pan};
 use crate::payment::chip::ChipTags;
+use crate::payment::host::HostProfile;
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Amount;
 use crate::payment::order::{Kind, Order, Outcome, RequestFacts, Stage, Status};
@@ -204,6 +205,7 @@ impl Factory {
             counter: reader.last_counter,
             hold_days: self.endpoint.terms.hold_days,
             terminal_id: self.endpoint.terminal_id.clone(),
+            host_profile: HostProfile::Mpos,
             descriptor: self.endpoint.descriptor.clone(),
             receipt_id: self.entropy.uuid(),
         }

@@ -29,7 +29,7 @@ pub struct CloseDayForm {
     #[validate(length(max = 18, message = "longer than 18 characters"))]
     #[schema(example = "")]
     sale_approved_sum: Option<String>,
-    /// How many reversals and voids the caller counted.
+    /// How many reversals, voids and refunds the caller counted.
     #[validate(length(max = 18, message = "longer than 18 characters"))]
     #[schema(example = "")]
     reversal_approved_count: Option<String>,

@@ -13,7 +13,7 @@ use super::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tillgate::payment::ids::OrderId;
-use tillgate::payment::order::Status;
+use tillgate::payment::order::{Kind, Status};
 
 pub struct Auditor {
     network: Arc<Network>,
@@ -125,8 +125,8 @@ impl Auditor {
         let fits = match (order.status, steps.as_slice()) {
             (Status::Processing, [step]) => ["authorise", "inquire"].contains(step),
             (Status::Unknown, ["reverse"]) => true,
-            (Status::Approved, ["expire"]) => !order.is_sale,
-            (Status::Approved, []) => order.is_sale || now.released.contains_key(&id),
+            (Status::Approved, ["expire"]) => order.kind == Kind::Preauth,
+            (Status::Approved, []) => order.kind != Kind::Preauth || now.released.contains_key(&id),
             (_, steps) => is_final && steps.is_empty(),
         };
         self.must(fits, || format!("order {id} is {:?} and waits for {steps:?}", order.status));
@@ -143,8 +143,12 @@ impl Auditor {
         if is_final {
             self.check_money(id, order, now.released.get(&id).copied());
         }
-        let is_due = order.is_sale && order.status == Status::Approved;
-        let owed = is_due.then_some((order.minor, 1));
+        let owed = match order.kind {
+            Kind::Sale => Some((order.minor, 1)),
+            Kind::Refund => Some((-order.minor, 1)),
+            Kind::Preauth => None,
+        };
+        let owed = owed.filter(|_| order.status == Status::Approved);
         let taken = now.taken.get(&id).copied();
         self.must(taken == owed, || format!("order {id} should move {owed:?}, moved {taken:?}"));
     }

@@ -80,7 +80,7 @@ pub async fn prepare(
             minor,
             reader: reader.id.0,
             counter: counter.into(),
-            kind: dice.pick(&[Kind::Sale, Kind::Preauth]),
+            kind: dice.pick(&[Kind::Sale, Kind::Preauth, Kind::Refund]),
             wants_callback: !dice.one_in(4),
             encrypted_data: swipe.encrypted_data,
         });

@@ -4,10 +4,10 @@ use super::disk::Disk;
 use std::collections::BTreeMap;
 use tillgate::payment::Millis;
 use tillgate::payment::ids::OrderId;
-use tillgate::payment::order::Status;
+use tillgate::payment::order::{Kind, Status};
 
 const ORDERS: &str = "\
-    SELECT id, client_orderid, amount_minor, status, version, kind = 'sale', \
+    SELECT id, client_orderid, amount_minor, status, version, kind, \
            card_sealed IS NOT NULL, \
            request ->> 'callback_url' IS NOT NULL, stage || outcome || updated_at, request_digest \
     FROM orders ORDER BY id";
@@ -16,9 +16,12 @@ const NOTICES: &str = "\
     SELECT order_id, status, state, due_at, attempts FROM notices ORDER BY id";
 /// Holds that were released, or are about to be.
 const RELEASED: &str = "SELECT order_id, status FROM amendments WHERE kind = 'cancel'";
-/// What each order moved, all its movements added up by account: together they come to zero.
+/// What each order took from card holders, or gave them.
 const LEDGER: &str = "\
-    SELECT order_id, SUM(CASE WHEN movement = 'sale' THEN amount_minor ELSE 0 END), \
+    SELECT order_id, \
+           SUM(CASE WHEN movement = 'sale' AND debit = 'card_holders' THEN amount_minor \
+                    WHEN movement = 'refund' AND credit = 'card_holders' THEN -amount_minor \
+                    ELSE 0 END), \
            COUNT(*) FROM ledger GROUP BY order_id";
 const COUNTERS: &str = "SELECT id, last_counter FROM readers ORDER BY id";
 
@@ -29,7 +32,7 @@ pub struct Snapshot {
     pub notices: Vec<NoticeRow>,
     /// By order, the status of the transaction that releases its hold.
     pub released: BTreeMap<OrderId, Status>,
-    /// By order, what it took and by how many movements.
+    /// By order, what it took (negative: gave), and by how many movements.
     pub taken: BTreeMap<OrderId, (i64, i64)>,
     /// The last accepted counter of each reader.
     pub counters: BTreeMap<i64, i64>,
@@ -41,7 +44,7 @@ pub struct OrderRow {
     pub minor: i64,
     pub status: Status,
     pub version: i64,
-    pub is_sale: bool,
+    pub kind: Kind,
     pub has_card: bool,
     pub wants_callback: bool,
     /// Everything else that a final order may not change.
@@ -68,14 +71,14 @@ pub struct NoticeRow {
 impl Snapshot {
     pub fn take(disk: &Disk) -> Self {
         let order = |row: Vec<String>| {
-            let [id, name, minor, status, version, is_sale, has_card, wants_callback, rest @ ..] =
+            let [id, name, minor, status, version, kind, has_card, wants_callback, rest @ ..] =
                 <[String; 10]>::try_from(row).unwrap();
             let row = OrderRow {
                 name,
                 minor: number(&minor),
                 status: Status::from_name(&status).unwrap(),
                 version: number(&version),
-                is_sale: is_sale == "1",
+                kind: Kind::from_name(&kind).unwrap(),
                 has_card: has_card == "1",
                 wants_callback: wants_callback == "1",
                 rest,
