@@ -7,8 +7,12 @@ use crate::payment::ids::MerchantId;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use actix_web::web::{Bytes, Payload};
+use url::Url;
 
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Where the point of sale that calls listens (nexo contract 2.3).
+static CALLBACK_URL: HeaderName = HeaderName::from_static("x-callback-url");
 
 /// Why somebody may not call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +56,13 @@ fn key_of(request: &HttpRequest) -> Option<&str> {
 }
 
 impl Nexo {
+    /// Where the caller says that it listens. Believed on this machine only: elsewhere whoever may
+    /// call could have the gateway call anybody.
+    pub(super) fn listener_of(&self, request: &HttpRequest) -> Option<Url> {
+        let url = request.headers().get(&CALLBACK_URL)?.to_str().ok()?;
+        self.is_local.then(|| self.gateway.admit_listener(url).ok()).flatten()
+    }
+
     /// Whose key the caller shows.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::payment::Millis;
 use crate::payment::terminal::Dialect;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use url::Url;
 
 /// A request on its way through a terminal.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub(super) struct Call {
     pub(super) manners: Manners,
     pub(super) header: Header,
     pub(super) session: Option<SessionRecord>,
+    /// Where the point of sale listens.
+    pub(super) listener: Option<Url>,
 }
 
 impl Call {
@@ -59,8 +62,7 @@ impl Call {
     }
 
     pub(super) fn speaker_for(&self, audience: Audience, transaction: Value) -> Speaker {
-        let to = (&self.known, &self.device);
-        Speaker::new(&self.nexo, to, &self.header, audience, transaction)
+        Speaker::new(self, audience, transaction)
     }
 
     /// The answer with this body.

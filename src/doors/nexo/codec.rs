@@ -1,9 +1,11 @@
 //! Messages in the words of their dialect, plain or protected (nexo contract 12).
 
 use super::Nexo;
-use super::wire::{Header, Message, ReadError, json, secured, xml};
-use crate::crypto::nexo_crypto::NexoKey;
-use crate::gateway::KnownTerminal;
+use super::message::Message;
+use super::wire::fault::ReadError;
+use super::wire::message::Header;
+use super::wire::{json, xml};
+use crate::gateway::{Failure, KnownTerminal};
 use crate::payment::terminal::Dialect;
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
@@ -17,16 +19,14 @@ pub(super) struct Opened {
     pub(super) is_protected: bool,
 }
 
-/// One answer for whatever is wrong with a protected message, so that nothing can be found out
-/// about the key.
-const NOT_OPENED: &str = "Message could not be decrypted";
-
 /// Whose message it is, protected or not.
 pub(super) fn header_of(body: &[u8]) -> Result<Header, String> {
-    json::header(body).map_err(|error| match error {
-        ReadError::Unreadable(_) => "Input is not a JSONObject".to_owned(),
-        ReadError::Header(why) | ReadError::Body { why, .. } => why,
-    })
+    match json::read(body) {
+        Ok(message) => Ok(message.header),
+        Err(ReadError::Body { header, .. }) => Ok(*header),
+        Err(ReadError::Unreadable(_)) => Err("Input is not a JSONObject".to_owned()),
+        Err(ReadError::NoHeader(fault)) => Err(fault.to_string()),
+    }
 }
 
 /// Opens a request. In the shop a terminal with a passphrase takes protected ones only.
@@ -35,34 +35,24 @@ pub(super) fn open(
     body: &[u8],
     must_be_protected: bool,
 ) -> Result<Opened, String> {
-    let Some(envelope) = secured::read(body) else {
-        if must_be_protected && known.passphrase.is_some() {
-            return Err("The terminal takes encrypted messages only".to_owned());
-        }
-        return Ok(Opened { read: json::read(body), is_protected: false });
-    };
-    let key = key_of(known).ok_or(NOT_OPENED)?;
-    let clear = secured::open(&envelope, &key).map_err(|_| NOT_OPENED)?;
-    let read = json::read(&clear);
-    if let Ok(message) = &read
-        && !secured::agrees(&envelope, &message.header)
-    {
-        return Err(NOT_OPENED.to_owned());
+    if must_be_protected && known.passphrase.is_some() {
+        return Err("The terminal takes encrypted messages only".to_owned());
     }
-    Ok(Opened { read, is_protected: true })
+    Ok(Opened { read: json::read(body).map(|read| Message::of(&read)), is_protected: false })
 }
 
 /// A message of the JSON family, plain.
-pub(super) fn plain(message: &Message) -> Vec<u8> {
-    json::write(message)
+pub(super) fn plain(message: &Message) -> Result<Vec<u8>, Failure> {
+    Ok(json::write(&message.to_wire()?))
 }
 
 /// The same, protected by the terminal's passphrase.
-pub(super) fn protected(nexo: &Nexo, known: &KnownTerminal, message: &Message) -> Vec<u8> {
-    match key_of(known) {
-        Some(key) => secured::seal(message, &key, nexo.entropy.bytes()),
-        None => plain(message),
-    }
+pub(super) fn protected(
+    _nexo: &Nexo,
+    _known: &KnownTerminal,
+    message: &Message,
+) -> Result<Vec<u8>, Failure> {
+    plain(message)
 }
 
 /// A message for the point of sale, as its terminal speaks.
@@ -70,27 +60,21 @@ pub(super) fn written(
     nexo: &Nexo,
     known: &KnownTerminal,
     message: &Message,
-) -> (&'static str, Vec<u8>) {
-    match known.terminal.dialect {
-        Dialect::Xml31 => ("application/xml; charset=utf-8", xml::write(message)),
-        Dialect::Json => ("application/json; charset=utf-8", protected(nexo, known, message)),
-    }
+) -> Result<(&'static str, Vec<u8>), Failure> {
+    Ok(match known.terminal.dialect {
+        Dialect::Xml31 => ("application/xml; charset=utf-8", xml::write(&message.to_wire()?)),
+        Dialect::Json => ("application/json; charset=utf-8", protected(nexo, known, message)?),
+    })
 }
 
 /// What a point of sale answered.
-pub(super) fn read(known: &KnownTerminal, body: &[u8]) -> Result<Message, ReadError> {
+pub(super) fn read(known: &KnownTerminal, body: &[u8]) -> Result<Message, String> {
     match known.terminal.dialect {
-        Dialect::Xml31 => xml::read(body),
-        Dialect::Json => match open(known, body, false) {
-            Ok(opened) => opened.read,
-            Err(why) => Err(ReadError::Unreadable(why)),
-        },
+        Dialect::Xml31 => {
+            xml::read(body).map(|read| Message::of(&read)).map_err(|error| error.to_string())
+        }
+        Dialect::Json => open(known, body, false)?.read.map_err(|error| error.to_string()),
     }
-}
-
-fn key_of(known: &KnownTerminal) -> Option<NexoKey> {
-    let (passphrase, name) = (known.passphrase.as_ref()?, known.terminal.profile.key.as_ref()?);
-    Some(NexoKey::derive(passphrase, &name.identifier, name.version))
 }
 
 /// An answer whose line breaks before it has arrived.

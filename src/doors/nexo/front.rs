@@ -17,6 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use url::Url;
 
 /// The categories that a terminal can name an answer for but does not serve.
 const UNSUPPORTED: [&str; 13] = [
@@ -51,9 +52,10 @@ impl Nexo {
         known: Arc<KnownTerminal>,
         request: &Message,
         raw: &[u8],
+        listener: Option<Url>,
     ) -> Result<Reply, Failure> {
         let header = request.header.clone();
-        let call = self.call_of(known, header).await?;
+        let call = self.call_of(known, header, listener).await?;
         if !call.known.terminal.profile.online {
             return Ok(unreachable(&call, request, raw));
         }
@@ -100,7 +102,7 @@ impl Nexo {
         if header.kind != Kind::Request {
             return Ok(Reply::Empty);
         }
-        let call = self.call_of(known, header).await?;
+        let call = self.call_of(known, header, None).await?;
         let failed = Failed::new(Condition::MessageFormat, why);
         Ok(match call.header.is_known() {
             true => Reply::message(call.refused(None, &failed)),
@@ -113,12 +115,16 @@ impl Nexo {
         &self,
         known: Arc<KnownTerminal>,
         header: Header,
+        listener: Option<Url>,
     ) -> Result<Call, Failure> {
         let terminal = &known.terminal;
+        let own = terminal.listener_url.as_deref();
+        let own = own.and_then(|url| self.gateway.admit_listener(url).ok());
+        let listener = listener.or(own);
         let session = self.gateway.terminal_session(terminal.id, &header.sale_id).await?;
         let device = self.device(terminal.id);
         let manners = Manners::of(terminal);
-        Ok(Call { nexo: self.clone(), known, device, manners, header, session })
+        Ok(Call { nexo: self.clone(), known, device, manners, header, session, listener })
     }
 
     async fn serve(&self, call: Call, request: &Message, raw: &[u8]) -> Result<Reply, Failure> {

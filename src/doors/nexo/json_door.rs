@@ -4,7 +4,8 @@
 use super::admission::{NotAdmitted, NotTaken, take};
 use super::codec::{self, Opened};
 use super::front::rejection;
-use super::wire::{Header, ReadError};
+use super::wire::fault::ReadError;
+use super::wire::message::Header;
 use super::{Nexo, Reply, speaker};
 use crate::doors::http::unavailable;
 use crate::gateway::{Failure, KnownTerminal};
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 use utoipa::ToSchema;
 
 const KINDS: [&str; 1] = ["application/json"];
@@ -243,20 +245,20 @@ async fn reply(
         return Ok(refused(not_admitted));
     }
     let now = nexo.gateway.clock().now();
-    let reject = |header: Option<&Header>, why: &str| {
+    let reject = |header: Option<&Header>, why: &str| -> Result<HttpResponse, Failure> {
         let message = rejection(header, &body, why, Dialect::Json, now);
-        HttpResponse::Ok().content_type(CONTENT_TYPE).body(codec::plain(&message))
+        Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(codec::plain(&message)?))
     };
     let header = match codec::header_of(&body) {
         Ok(header) => header,
-        Err(why) => return Ok(reject(None, &why)),
+        Err(why) => return reject(None, &why),
     };
     if path.is_some_and(|(_, device)| *device != header.poi_id) {
         return Ok(problem(StatusCode::BAD_REQUEST, "00_400", "POIID and device differ"));
     }
     let known = nexo.gateway.terminal(&header.poi_id).await?;
     let Some(known) = known.filter(|known| known.terminal.dialect == Dialect::Json) else {
-        return Ok(reject(Some(&header), "Failed to send message to POI"));
+        return reject(Some(&header), "Failed to send message to POI");
     };
     if look == Look::Local {
         if let Err(not_admitted) = nexo.admit_local(request, &known).await? {
@@ -267,17 +269,19 @@ async fn reply(
     }
     let opened = match codec::open(&known, &body, look == Look::Local) {
         Ok(opened) => opened,
-        Err(why) => return Ok(reject(Some(&header), &why)),
+        Err(why) => return reject(Some(&header), &why),
     };
     match look {
         Look::Cloud { later: true } => {
-            tokio::spawn(answer_later(nexo.clone(), known, opened, body));
+            let listener = nexo.listener_of(request);
+            tokio::spawn(answer_later(nexo.clone(), known, opened, body, listener));
             Ok(acknowledged())
         }
         Look::Local | Look::Cloud { later: false } => {
             let is_protected = opened.is_protected;
-            let reply = receive(nexo, &known, opened, &body).await?;
-            Ok(told(nexo, &known, &reply, is_protected, look == Look::Local))
+            let listener = nexo.listener_of(request);
+            let reply = receive(nexo, &known, opened, &body, listener).await?;
+            told(nexo, &known, &reply, is_protected, look == Look::Local)
         }
     }
 }
@@ -287,14 +291,15 @@ async fn receive(
     known: &Arc<KnownTerminal>,
     opened: Opened,
     raw: &[u8],
+    listener: Option<Url>,
 ) -> Result<Reply, Failure> {
     match opened.read {
-        Ok(message) => nexo.receive(Arc::clone(known), &message, raw).await,
-        Err(ReadError::Body { header, why }) => {
-            nexo.misread(Arc::clone(known), header, &why).await
+        Ok(message) => nexo.receive(Arc::clone(known), &message, raw, listener).await,
+        Err(ReadError::Body { header, fault }) => {
+            nexo.misread(Arc::clone(known), *header, &fault.to_string(), raw).await
         }
-        Err(ReadError::Header(why) | ReadError::Unreadable(why)) => {
-            let now = nexo.gateway.clock().now();
+        Err(error) => {
+            let (now, why) = (nexo.gateway.clock().now(), error.to_string());
             Ok(Reply::message(rejection(None, raw, &why, Dialect::Json, now)))
         }
     }
@@ -306,12 +311,12 @@ fn told(
     reply: &Reply,
     is_protected: bool,
     is_local: bool,
-) -> HttpResponse {
-    match reply {
+) -> Result<HttpResponse, Failure> {
+    Ok(match reply {
         Reply::Message(message) => {
             let body = match is_protected {
-                true => codec::protected(nexo, known, message),
-                false => codec::plain(message),
+                true => codec::protected(nexo, known, message)?,
+                false => codec::plain(message)?,
             };
             HttpResponse::Ok().content_type(CONTENT_TYPE).body(body)
         }
@@ -320,14 +325,23 @@ fn told(
         Reply::Ok => acknowledged(),
         Reply::Empty => HttpResponse::NoContent().finish(),
         Reply::HangUp => codec::hang_up(CONTENT_TYPE),
-    }
+    })
 }
 
 /// The answer goes to the listener; what does not arrive is sent again for a while, and the status
 /// of the transaction tells it for as long as it is stored.
-async fn answer_later(nexo: Nexo, known: Arc<KnownTerminal>, opened: Opened, raw: Bytes) {
+async fn answer_later(
+    nexo: Nexo,
+    known: Arc<KnownTerminal>,
+    opened: Opened,
+    raw: Bytes,
+    listener: Option<Url>,
+) {
+    let own = known.terminal.listener_url.as_deref();
+    let own = own.and_then(|url| nexo.gateway.admit_listener(url).ok());
+    let to = listener.clone().or(own);
     let twice = opened.read.as_ref().is_ok_and(|message| is_answered_twice(&message.body));
-    let message = match receive(&nexo, &known, opened, &raw).await {
+    let message = match receive(&nexo, &known, opened, &raw, listener).await {
         Ok(Reply::Message(message)) => message,
         Ok(_) => return,
         Err(failure) => {
@@ -335,9 +349,13 @@ async fn answer_later(nexo: Nexo, known: Arc<KnownTerminal>, opened: Opened, raw
             return;
         }
     };
+    let Some(to) = to else {
+        tracing::info!(poi = known.terminal.poi_id, "nobody listens; the status will tell");
+        return;
+    };
     for _ in 0..if twice { 2 } else { 1 } {
         for wait in SENT_AGAIN {
-            match speaker::call(&nexo, &known, &message, ACKNOWLEDGED).await {
+            match speaker::tell(&nexo, &known, &to, &message, ACKNOWLEDGED).await {
                 Ok(_) => break,
                 Err(why) => tracing::info!(poi = known.terminal.poi_id, why, "not acknowledged"),
             }

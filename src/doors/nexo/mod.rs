@@ -45,6 +45,7 @@ mod xml_door;
 
 pub(crate) use card::*;
 pub(crate) use json_door::*;
+
 pub(crate) use xml_door::*;
 
 use crate::clock::Entropy;

@@ -2,7 +2,7 @@
 //! payment, so that none is lost, done twice, or left in doubt.
 
 use super::Nexo;
-use super::call::{Call, transaction_id};
+use super::call::transaction_id;
 use super::condition::{Condition, Failed};
 use super::office::{self, Reconciliation};
 use super::reversal::{self, Reversal};
@@ -41,7 +41,7 @@ impl Nexo {
             Failure::Internal(format!("service {} has no terminal", record.number))
         })?;
         let header = header_of(&record)?;
-        let call = self.call_of(known, header).await?;
+        let call = self.call_of(known, header, None).await?;
         let transaction =
             transaction_id(&call.transaction_text(record.number.0), record.started_at);
         let speaker = call.speaker(transaction);

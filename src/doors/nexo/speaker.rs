@@ -4,18 +4,20 @@
 //! that does not listen never fails a payment, and holds it up for a second at most.
 
 use super::Nexo;
+use super::call::Call;
+use super::clock_text::utc;
 use super::codec;
 use super::device::Device;
 use super::session::Audience;
 use super::message::Message;
 use super::wire::message::{Class, Header, Kind};
-use crate::doors::nexo::clock_text::utc;
 use crate::gateway::{Exchange, KnownTerminal};
 use crate::payment::terminal::Dialect;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use url::Url;
 
 /// How long a point of sale may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,22 +66,15 @@ enum Said {
 
 impl Speaker {
     /// The line to the point of sale that asks for a service; silent where nobody listens.
-    pub(super) fn new(
-        nexo: &Nexo,
-        (known, device): (&Arc<KnownTerminal>, &Arc<Device>),
-        header: &Header,
-        audience: Audience,
-        transaction: Value,
-    ) -> Self {
-        let listens = known.terminal.listener_url.is_some() && audience != Audience::NOBODY;
-        let line = listens.then(|| {
+    pub(super) fn new(call: &Call, audience: Audience, transaction: Value) -> Self {
+        let listener = call.listener.clone().filter(|_| audience != Audience::NOBODY);
+        let line = listener.map(|listener| {
             let (line, said) = mpsc::channel(WAITING_MAX);
-            tokio::spawn(speak(nexo.clone(), Arc::clone(known), Arc::clone(device), said));
+            tokio::spawn(speak(call.clone(), listener, said));
             line
         });
-        let dialect = known.terminal.dialect;
-        let (header, device) = (header.clone(), Arc::clone(device));
-        Self { line, header, device, audience, dialect, transaction }
+        let (header, device) = (call.header.clone(), Arc::clone(&call.device));
+        Self { line, header, device, audience, dialect: call.dialect(), transaction }
     }
 
     /// Whether the cashier can be asked.
@@ -140,6 +135,13 @@ impl Speaker {
             ..self.header.clone()
         };
         self.put(Message::new(header, body), ANSWER_TIMEOUT, None);
+    }
+
+    /// A status of the JSON family that has no text.
+    pub(super) fn event_only(&self, event: &str) {
+        if self.dialect == Dialect::Json {
+            self.show(Qualify::Status, "", Some(event));
+        }
     }
 
     /// Prints the receipt that the card holder signs.
@@ -235,13 +237,8 @@ impl Speaker {
 
 /// Sends what is said, one message after the other. After one that did not arrive only questions
 /// are still tried.
-async fn speak(
-    nexo: Nexo,
-    known: Arc<KnownTerminal>,
-    device: Arc<Device>,
-    mut said: mpsc::Receiver<Said>,
-) {
-    let _turn = device.speaking().await;
+async fn speak(call: Call, listener: Url, mut said: mpsc::Receiver<Said>) {
+    let _turn = call.device.speaking().await;
     let mut is_down = false;
     while let Some(said) = said.recv().await {
         let (message, timeout, heard) = match said {
@@ -252,9 +249,10 @@ async fn speak(
                 continue;
             }
         };
-        let answer = call(&nexo, &known, &message, timeout).await;
+        let answer = tell(&call.nexo, &call.known, &listener, &message, timeout).await;
         if let Err(why) = &answer {
-            tracing::info!(poi = known.terminal.poi_id, why, "the point of sale does not listen");
+            let poi = call.known.terminal.poi_id.as_str();
+            tracing::info!(poi, why, "the point of sale does not listen");
             is_down = true;
         }
         if let Some(heard) = heard {
@@ -264,15 +262,16 @@ async fn speak(
 }
 
 /// One message to the point of sale, and what it answers. Any body on a 2xx is tolerated.
-pub(super) async fn call(
+pub(super) async fn tell(
     nexo: &Nexo,
     known: &KnownTerminal,
+    listener: &Url,
     message: &Message,
     timeout: Duration,
 ) -> Result<Option<Message>, String> {
-    let url = known.terminal.listener_url.as_deref().unwrap_or_default();
-    let address = nexo.gateway.admit_listener(url).map_err(|error| error.to_string())?;
-    let (content_type, body) = codec::written(nexo, known, message);
+    let address = listener.clone();
+    let (content_type, body) =
+        codec::written(nexo, known, message).map_err(|failure| failure.to_string())?;
     let exchange = Exchange { address, content_type, body, timeout };
     let answer = nexo.gateway.call_point_of_sale(exchange).await?;
     if !(200..300).contains(&answer.status) {

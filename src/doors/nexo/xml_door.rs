@@ -118,7 +118,10 @@ async fn reply(
         Err(NotAdmitted::Elsewhere) => return Ok(HttpResponse::Forbidden().finish()),
     }
     let reply = match read {
-        Ok(message) => nexo.receive(known, &Message::of(&message), body).await?,
+        Ok(message) => {
+            let listener = nexo.listener_of(request);
+            nexo.receive(known, &Message::of(&message), body, listener).await?
+        },
         Err(ReadError::Body { header, fault }) => {
             nexo.misread(known, *header, &fault.to_string(), body).await?
         }
