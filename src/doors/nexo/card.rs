@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 #[serde(deny_unknown_fields)]
 pub struct CardRequest {
     /// The number of a test card.
-    #[schema(example = "5200000000000007", value_type = String)]
-    pan: Zeroizing<String>,
+    #[schema(example = "5200000000000007")]
+    pan: String,
     /// YYMM; that of the sandbox's own card if it is left out.
     #[schema(example = "3012")]
     expiry: Option<String>,
@@ -36,6 +36,7 @@ pub(crate) async fn hold_card(nexo: Data<Nexo>, poi_id: Path<String>, body: Byte
     let Ok(CardRequest { pan, expiry }) = serde_json::from_slice(&body) else {
         return problem(StatusCode::BAD_REQUEST, "write {\"pan\":\"…\",\"expiry\":\"YYMM\"}");
     };
+    let pan = Zeroizing::new(pan);
     if Pan::parse(&pan).is_err() {
         return problem(StatusCode::BAD_REQUEST, "pan: not a card number");
     }

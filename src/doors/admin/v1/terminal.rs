@@ -2,7 +2,7 @@
 
 use super::{Admin, Answer, Data, PageQuery, Problem, page_of, read};
 use crate::gateway::NewTerminal;
-use crate::payment::ids::TerminalId;
+use crate::payment::ids::{MerchantId, TerminalId};
 use crate::payment::terminal::{Dialect, KeyName, Profile, Shop, Terminal};
 use actix_web::web::{Bytes, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -29,11 +29,9 @@ pub struct TerminalRequest {
     #[schema(example = "xml31")]
     pub dialect: String,
     /// The key that its points of sale must show. Without one only those of this machine are let in.
-    #[schema(value_type = Option<String>)]
-    pub api_key: Option<Zeroizing<String>>,
+    pub api_key: Option<String>,
     /// What protects its messages; `json` only.
-    #[schema(value_type = Option<String>)]
-    pub passphrase: Option<Zeroizing<String>>,
+    pub passphrase: Option<String>,
     /// The passphrase's name and version on the wire.
     pub key_identifier: Option<String>,
     pub key_version: Option<u32>,
@@ -135,7 +133,7 @@ pub(crate) async fn add_terminal(admin: Data<Admin>, body: Bytes) -> Answer {
     let mut wanted = Terminal {
         id: TerminalId(0),
         poi_id: request.poi_id,
-        merchant: crate::payment::ids::MerchantId(0),
+        merchant: MerchantId(0),
         reader: request.reader,
         acquirer_poi_id: String::new(),
         dialect,
@@ -151,8 +149,8 @@ pub(crate) async fn add_terminal(admin: Data<Admin>, body: Bytes) -> Answer {
         dialect,
         profile: wanted.profile,
         listener_url: wanted.listener_url,
-        credential: request.api_key,
-        passphrase: request.passphrase,
+        credential: request.api_key.map(Zeroizing::new),
+        passphrase: request.passphrase.map(Zeroizing::new),
     };
     let terminal = admin.gateway.register_terminal(new).await?;
     Ok(HttpResponse::Created().json(TerminalAnswer::of(&terminal)))
