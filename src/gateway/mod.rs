@@ -24,6 +24,7 @@ mod keys;
 mod nonce_book;
 mod operator;
 mod operators;
+mod outcome;
 mod present;
 mod public_hosts;
 mod receiver;
@@ -86,6 +87,7 @@ use amend::Turnstiles;
 use breaker::Breakers;
 use card_vault::{CardVault, Surroundings};
 use futures_util::future::try_join_all;
+use outcome::Bells;
 use registry::Registry;
 use report::PAGES_AT_ONCE;
 use std::collections::HashSet;
@@ -133,6 +135,8 @@ pub struct Gateway {
     lines: Lines,
     jobs: Handover<Work>,
     callbacks: Handover<Delivery>,
+    /// Rung for whoever waits for an order.
+    bells: Bells,
     /// Whoever adds to the registry, from the look at what is there to the last write: numbers are
     /// counted, and what must differ is compared.
     registry_turn: Mutex<()>,
@@ -199,6 +203,7 @@ impl Gateway {
             lines: Lines::new(),
             jobs: Handover::new(),
             callbacks: Handover::new(),
+            bells: Bells::default(),
             registry_turn: Mutex::new(()),
             explain_turn: Arc::default(),
             audit_turn: Mutex::new(()),

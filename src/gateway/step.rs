@@ -116,8 +116,9 @@ impl Gateway {
         self.record(known.order, event, JobRef { id: job.id, claims: job.claims }).await.map(drop)
     }
 
-    /// Saves what an event makes of an order, with what it moves and the callback it owes. `false`
-    /// when somebody else owns the job: then nothing was saved.
+    /// Saves what an event makes of an order, with what it moves and the callback it owes, and
+    /// rings for whoever waits for the order. `false` when somebody else owns the job: then nothing
+    /// was saved.
     pub(super) async fn record(
         &self,
         order: Order,
@@ -144,6 +145,7 @@ impl Gateway {
             tracing::warn!(order = %id, "another worker was faster; this result is dropped");
             return Ok(false);
         }
+        self.bells.ring(id);
         match (delivery, place) {
             (Some(delivery), Some(place)) => place.fill(delivery),
             (Some(_), None) => self.callbacks.left_in_database(),

@@ -18,7 +18,7 @@ async fn validating(world: &World, name: &str) -> String {
 }
 
 /// What the reader hands to the app when the chip has heard its issuer.
-async fn completion(world: &World, more: serde_json::Value) -> String {
+pub async fn completion(world: &World, more: serde_json::Value) -> String {
     let mut request = json!({ "amount": AMOUNT, "currency": "RUB" });
     for (name, value) in more.as_object().unwrap() {
         request[name] = value.clone();
@@ -31,7 +31,7 @@ async fn completion(world: &World, more: serde_json::Value) -> String {
 }
 
 /// The form as the shipped SDK fills it in.
-fn advice_form(world: &World, order: &str, encrypted_data: &str) -> Fields {
+pub fn advice_form(world: &World, order: &str, encrypted_data: &str) -> Fields {
     [
         ("orderid", order),
         ("client_orderid", "dummy"),
@@ -43,7 +43,7 @@ fn advice_form(world: &World, order: &str, encrypted_data: &str) -> Fields {
     .to_vec()
 }
 
-async fn advise(world: &World, form: &Fields) -> Answer {
+pub async fn advise(world: &World, form: &Fields) -> Answer {
     world.post_signed("/mapi/v1/emv-advice/1111", form).await
 }
 

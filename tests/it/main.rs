@@ -42,6 +42,7 @@ mod month;
 mod operator;
 mod order_life;
 mod orders;
+mod outcome;
 mod process;
 mod readers;
 mod readme;
