@@ -293,6 +293,7 @@ impl Gateway {
             tracing::warn!(amendment = %id, "another worker was faster; this result is dropped");
             return Ok(false);
         }
+        self.bells.ring(order.id);
         if advance.notice.is_some() {
             self.callbacks.left_in_database();
         }

@@ -1,14 +1,16 @@
 //! Waiting for what becomes of an order, for doors whose clients hold the line until they know.
 
 use super::{Failure, Gateway};
-use crate::payment::ids::OrderId;
+use crate::payment::amendment::Amendment;
+use crate::payment::ids::{AmendmentId, OrderId};
 use crate::payment::order::{Order, Stage, Status};
 use crate::payment::refusal::Refusal;
 use crate::payment::{Millis, SECOND};
 use std::collections::HashMap;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// How often whoever waits looks without having been rung for: another instance may have taken the
 /// step.
@@ -86,11 +88,36 @@ impl Gateway {
             if has_outcome(&order) {
                 return Ok(order);
             }
-            let look_again = self.clock().now() + LOOK_AGAIN;
-            tokio::select! {
-                () = rung => {}
-                () = self.clock().wait_until(look_again) => {}
+            self.rung_or_a_second(rung).await;
+        }
+    }
+
+    /// Waits until a later transaction on an order is final, or its outcome unknown, and gives it.
+    ///
+    /// # Errors
+    /// `Internal` when there is none; `Unavailable` when the database is away: then ask again.
+    pub async fn end_of_amendment(
+        &self,
+        order: &Order,
+        id: AmendmentId,
+    ) -> Result<Amendment, Failure> {
+        let waiter = self.bells.wait_for(order.id);
+        loop {
+            let mut rung = pin!(waiter.rung.notified());
+            rung.as_mut().enable();
+            let amendment = self.amendment(order, id).await?;
+            if amendment.status != Status::Processing {
+                return Ok(amendment);
             }
+            self.rung_or_a_second(rung).await;
+        }
+    }
+
+    async fn rung_or_a_second(&self, rung: Pin<&mut Notified<'_>>) {
+        let look_again = self.clock().now() + LOOK_AGAIN;
+        tokio::select! {
+            () = rung => {}
+            () = self.clock().wait_until(look_again) => {}
         }
     }
 }

@@ -118,7 +118,7 @@ const MATCHING: &str = select_service!(
 );
 const LAST_ENDED: &str = select_service!(
     "WHERE terminal_id = $1 AND id <> $2 AND response IS NOT NULL \
-       AND category IN ('Payment', 'Reversal') \
+       AND category IN ('Payment', 'Reversal') AND movement IS NOT NULL \
      ORDER BY started_at DESC, id DESC LIMIT 1"
 );
 const LEFT_OVER: &str =
@@ -212,7 +212,7 @@ impl Store {
         self.row(statement).await?.map(service_from).transpose()
     }
 
-    /// The terminal's last payment or reversal that ended, but for this one.
+    /// The terminal's last payment, or reversal that was done, but for this one.
     ///
     /// # Errors
     /// When the database cannot be read.

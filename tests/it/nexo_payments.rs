@@ -177,7 +177,8 @@ async fn a_signature_is_looked_at_by_the_cashier_or_asked_for_on_the_receipt() {
             (false, "Failure Refusal Signature not confirmed", "Disapproved"),
         ] {
             let ear = Ear::confirming(confirmed);
-            let till = Till::at(world, "SIM-XML-1").named("TILL-02").listening(&ear);
+            let name = format!("TILL-{confirmed}");
+            let till = Till::at(world, "SIM-XML-1").named(&name).listening(&ear);
             till.login(DEFAULT).await;
             assert_eq!(result(&till.pay("9.03").await), told);
             let heard = ear.heard();

@@ -4,8 +4,7 @@
 use super::call::{number_of, transaction_text};
 use super::condition::{Condition, Failed};
 use super::device::Device;
-use super::payment::no_endpoint;
-use super::sale::Sale;
+use super::sale::{Sale, unknown_currency};
 use super::message::Message;
 use super::service::Carried;
 use crate::gateway::{
@@ -109,7 +108,7 @@ fn told(sale: &Sale) -> String {
 fn asked_for(carried: &Carried, sale: &Sale, play: &Play) -> Result<Amount, NotOpened> {
     let partly = carried.call.known.terminal.profile.partial_approval;
     let half = play.deed == Deed::Half && partly && sale.minor > 1;
-    let currency = sale.currency().ok_or_else(|| no_endpoint(&sale.currency))?;
+    let currency = sale.currency().ok_or_else(|| unknown_currency(&sale.currency))?;
     let minor = if half { sale.minor / 2 } else { sale.minor };
     let amount = Amount::from_minor(minor, currency);
     Ok(amount.ok_or_else(|| Failed::new(Condition::MessageFormat, "RequestedAmount: too large"))?)
@@ -117,9 +116,9 @@ fn asked_for(carried: &Carried, sale: &Sale, play: &Play) -> Result<Amount, NotO
 
 async fn endpoint_of(carried: &Carried, sale: &Sale) -> Result<Arc<Endpoint>, NotOpened> {
     let (gateway, terminal) = (&carried.call.nexo.gateway, &carried.call.known.terminal);
-    let currency = sale.currency().ok_or_else(|| no_endpoint(&sale.currency))?;
+    let currency = sale.currency().ok_or_else(|| unknown_currency(&sale.currency))?;
     let endpoint = gateway.endpoint_of_terminal(terminal, currency).await?;
-    Ok(endpoint.ok_or_else(|| no_endpoint(&sale.currency))?)
+    Ok(endpoint.ok_or_else(|| unknown_currency(&sale.currency))?)
 }
 
 /// The order of a payment that was begun before, if it came so far.
@@ -333,7 +332,7 @@ pub(super) fn not_found() -> Failed {
 /// Why the core refuses what a terminal sends, in the standard's words.
 fn refused(refusal: &Refusal) -> Failed {
     match refusal {
-        Refusal::CurrencyNotSupported(alpha) => no_endpoint(alpha),
+        Refusal::CurrencyNotSupported(alpha) => unknown_currency(alpha),
         Refusal::AmountOutOfLimits => Failed::new(Condition::NotAllowed, "Amount out of limits"),
         Refusal::PartialNotSupported => {
             Failed::new(Condition::NotAllowed, "Partial amount not configured")

@@ -7,7 +7,7 @@ use super::condition::{Condition, Failed};
 use super::device::Stopped;
 use super::payment_answer::{Ending, payment_body};
 use super::rules::Stage;
-use super::sale::{PaymentType, Sale, format_fault, unknown_currency};
+use super::sale::{PaymentType, Sale};
 use super::service::{Carried, Done, Wanted, once};
 use super::speaker::Qualify;
 use super::message::Message;
@@ -168,9 +168,9 @@ pub(super) async fn conclude(
     match order.status {
         Status::Approved if sale.asks_cashier && !is_signed(carried, sale, &order).await => {
             core::take_back(carried, &order).await?;
-            let text = "Signature not confirmed";
-            let failed = Failed::new(Condition::Refusal, text);
-            Ok(declined(carried, sale, &order, failed))
+            let failed = Failed::new(Condition::Refusal, "Signature not confirmed");
+            let screen = Some((Qualify::Error, "Disapproved"));
+            Ok(Done { screen, ..declined(carried, sale, &order, failed) })
         }
         Status::Approved => Ok(approved(carried, sale, &order)),
         Status::Unknown => Ok(declined(carried, sale, &order, unreachable_host())),
@@ -305,13 +305,4 @@ pub(super) fn aborted(stopped: &Stopped, service_id: Option<&str>) -> Failed {
     let text =
         format!("Service Aborted during {stage} - Reason: {reason} - from: {by} - MessageID: {id}");
     Failed::new(Condition::Aborted, text)
-}
-
-/// Where a number of the request is missing.
-pub(super) fn missing(path: &str) -> Failed {
-    format_fault(path, "missing")
-}
-
-pub(super) fn no_endpoint(currency: &str) -> Failed {
-    unknown_currency(currency)
 }

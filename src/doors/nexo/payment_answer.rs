@@ -3,7 +3,7 @@
 
 use super::call::{transaction_id, transaction_text};
 use super::condition::{Failed, form_encoded};
-use super::receipt::{self, ReceiptFacts};
+use super::receipt;
 use super::sale::Sale;
 use crate::gateway::KnownTerminal;
 use crate::payment::card::{Brand, CardFacts, EntryMode};
@@ -53,16 +53,10 @@ pub(super) fn payment_body(
     let is_approved = matches!(ending, Ending::Approved(_));
     body["PaymentResult"] = result(known, sale, order, &transaction, is_approved);
     let mut facts = receipt::facts_of(known, sale, number, order);
-    if !is_approved {
-        facts = declined(facts);
-    }
+    // Nobody signs what was not approved.
+    facts.signature &= is_approved;
     body["PaymentReceipt"] = receipt::copies(&facts, dialect);
     body
-}
-
-/// Nobody signs what was not approved.
-fn declined(facts: ReceiptFacts) -> ReceiptFacts {
-    ReceiptFacts { signature: false, ..facts }
 }
 
 fn success(sale: &Sale, order: &Order, dialect: Dialect, transaction: &str) -> Value {

@@ -170,7 +170,7 @@ pub(super) async fn end(carried: Carried, done: Done) -> Result<Message, Failure
     }
     if done.card_inside {
         speaker.event(call.now(), "CardRemoved", Value::Null);
-        speaker.show(Qualify::Status, "Card removed", Some("CARD_REMOVED"));
+        speaker.event_only("CARD_REMOVED");
     }
     speaker.flush().await;
     if let Some(turn) = turn {

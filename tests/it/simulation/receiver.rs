@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tillgate::gateway::{Call, Egress, EgressRules, Reply};
+use tillgate::gateway::{Call, Egress, EgressRules, Exchange, Exchanged, Reply};
 use tillgate::payment::Millis;
 use tillgate::payment::ids::OrderId;
 use tokio::time::{Instant, sleep_until};
@@ -93,5 +93,9 @@ impl Egress for Receiver {
         self.wait(1, 100).await;
         self.received.lock().unwrap().confirmed.insert(order);
         answered(200)
+    }
+
+    async fn exchange(&self, _: Exchange) -> Result<Exchanged, String> {
+        Err("there is no point of sale in this world".to_owned())
     }
 }

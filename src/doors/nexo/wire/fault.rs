@@ -58,11 +58,7 @@ impl Reading {
     }
 
     /// Does `work` one level further down.
-    pub(super) fn within<T>(
-        &mut self,
-        name: &'static str,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> T {
+    pub(super) fn within<T>(&mut self, name: &'static str, work: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(name);
         let done = work(self);
         self.path.pop();

@@ -226,10 +226,8 @@ impl Envelope {
             return Err(ReadError::NoHeader(Fault { path, what: What::Unexpected }));
         }
         let expected = header.body_name();
-        let second = self.second_body.map(|name| Fault {
-            path: name.to_owned(),
-            what: What::Unexpected,
-        });
+        let second =
+            self.second_body.map(|name| Fault { path: name.to_owned(), what: What::Unexpected });
         let (fault, body) = match self.body {
             Some((name, body)) if name == expected => (body.fault, body.tree),
             _ => (Some(missing(expected)), Tree::new()),

@@ -16,10 +16,12 @@
 //! - Decimals come out in their shortest form ("149.50" as "149.5"), time stamps without a zone as
 //!   UTC, values of enumerations in the table's capitals.
 
+mod decimal;
+#[cfg(test)]
+mod examples;
 pub mod fault;
 pub mod json;
 pub mod message;
-mod decimal;
 mod scalar;
 pub mod schema;
 pub mod secured;

@@ -1,9 +1,9 @@
 //! Single values: what a text has to look like, and the node it becomes.
 
+use super::ATTRIBUTE_MAX;
 use super::decimal;
 use super::schema::{Bounds, Scalar, Schema};
 use super::tree::Node;
-use super::ATTRIBUTE_MAX;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -144,7 +144,8 @@ fn zoned(text: &str) -> Option<Cow<'_, str>> {
         && has_form(clock, "00:00:00")
         && (1..=9).contains(&fraction.len())
         && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let zone_good = matches!(zone, "" | "Z") || zone.get(1..).is_some_and(|it| has_form(it, "00:00"));
+    let zone_good =
+        matches!(zone, "" | "Z") || zone.get(1..).is_some_and(|it| has_form(it, "00:00"));
     let zoned = || if zone.is_empty() { Cow::Owned(format!("{text}Z")) } else { text.into() };
     (good && zone_good).then(zoned)
 }

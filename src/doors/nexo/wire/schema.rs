@@ -336,3 +336,48 @@ fn bounds(text: &str) -> Option<Bounds> {
     let max = if max.is_empty() { None } else { Some(max.parse().ok()?) };
     Some(Bounds { min: min.parse().ok()?, max })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_whole() {
+        let schema = Schema::parse(TEXT).unwrap();
+        assert_eq!((schema.enumerations.len(), schema.structures.len()), (63, 169));
+        for name in ["SaleToPOIRequest", "SaleToPOIResponse"] {
+            let envelope = schema.structure(name).unwrap();
+            for body in envelope.fields.iter().filter(|field| field.choice.is_some()) {
+                assert!(schema.body(name, body.name).is_some(), "{}", body.name);
+            }
+        }
+        assert!(schema.body("SaleToPOIRequest", "MessageHeader").is_none());
+        assert!(schema.body("SaleToPOIRequest", "PaymentResponse").is_none());
+        assert!(schema.enumerations.iter().all(|it| !it.values.is_empty()));
+        assert!(schema.structures.iter().all(|it| it.fields.iter().all(|field| field.min <= 1)));
+    }
+
+    #[test]
+    fn a_field_is_read_with_all_its_marks() {
+        let schema = Schema::parse(TEXT).unwrap();
+        let track = schema.structure("TrackData").unwrap();
+        let number = track.field("TrackNumb").unwrap().1;
+        let bounds = Bounds { min: 1, max: Some(3) };
+        assert_eq!(number.kind, Kind::Scalar(Scalar::Integer(bounds)));
+        assert_eq!((number.place, number.default), (Place::Attribute, Some("2")));
+        let value = track.text().unwrap();
+        let value = &track.fields[value];
+        assert_eq!((value.name, value.secret, value.min), ("TrackValue", true, 1));
+        let status = schema.structure("TransactionStatusRequest").unwrap();
+        let documents = status.field("DocumentQualifier").unwrap().1;
+        assert_eq!((documents.min, documents.max, documents.unbounded), (0, 2, false));
+        let keys = schema.structure("EnvelopedData").unwrap();
+        assert!(keys.choices == [Choice { required: true, repeated: true }]);
+        assert!(keys.field("KEK").unwrap().1.repeats());
+        let any = schema.structure("TransactionToPerform").unwrap();
+        assert!(any.choices == [Choice { required: false, repeated: false }]);
+        assert_eq!(schema.name("PAN"), Some(("PAN", true)));
+        assert_eq!(schema.name("Currency"), Some(("Currency", false)));
+        assert_eq!(schema.name("currency"), None);
+    }
+}

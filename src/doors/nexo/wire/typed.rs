@@ -35,7 +35,7 @@ pub fn from_tree<'de, T: Deserialize<'de>>(tree: &'de Tree) -> Result<T, Error> 
 /// # Errors
 /// `TreeError` for a struct that does not have the form of the protocol.
 pub fn to_tree<T: Serialize>(value: &T) -> Result<Tree, TreeError> {
-    match serde_json::to_value(value).map(node)  {
+    match serde_json::to_value(value).map(node) {
         Ok(Ok(Some(Node::Structure(tree)))) => Ok(tree),
         Ok(Err(error)) => Err(error),
         Ok(Ok(_)) | Err(_) => Err(TreeError::Shape),
@@ -94,7 +94,9 @@ impl<'de> Deserializer<'de> for NodeReader<'de> {
             Node::Number(number) => visitor.visit_i64(*number),
             Node::Text(text) => visitor.visit_borrowed_str(text),
             Node::Secret(text) => visitor.visit_borrowed_str(text),
-            Node::List(list) => visitor.visit_seq(SeqDeserializer::new(list.iter().map(NodeReader))),
+            Node::List(list) => {
+                visitor.visit_seq(SeqDeserializer::new(list.iter().map(NodeReader)))
+            }
             Node::Structure(tree) => TreeReader(tree).deserialize_any(visitor),
         }
     }

@@ -1,12 +1,12 @@
 //! From JSON, leniently: one value for an array and the reverse, numbers and flags as texts, null for
 //! what is absent, and both names of what has two.
 
+use super::super::BYTES_MAX;
 use super::super::fault::{ReadError, Reading, What};
 use super::super::message::{Envelope, HEADER, Message, REQUEST, RESPONSE, Read, TRAILER};
 use super::super::schema::{Kind, Schema, Structure};
 use super::super::slots::Slots;
 use super::super::tree::Tree;
-use super::super::BYTES_MAX;
 use super::{LEVEL, SECOND_NAMES, scalars};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -66,7 +66,10 @@ impl<'de> Visitor<'de> for Root {
             match name.and_then(|name| Schema::get().structure(name)) {
                 Some(shape) if found.is_none() => {
                     let mut envelope = Envelope::named(shape.name);
-                    map.next_value_seed(&mut Members(InEnvelope { shape, envelope: &mut envelope }))?;
+                    map.next_value_seed(&mut Members(InEnvelope {
+                        shape,
+                        envelope: &mut envelope,
+                    }))?;
                     found = Some(envelope);
                 }
                 _ => {
@@ -202,10 +205,7 @@ impl Owner for InEnvelope<'_> {
 }
 
 /// The structure of a property, and the name of its field.
-fn child_of(
-    shape: &'static Structure,
-    name: &str,
-) -> Option<(&'static Structure, &'static str)> {
+fn child_of(shape: &'static Structure, name: &str) -> Option<(&'static Structure, &'static str)> {
     let (_, field) = shape.field(name)?;
     let Kind::Structure(place) = field.kind else { return None };
     Some((Schema::get().structure_at(place)?, field.name))

@@ -38,10 +38,7 @@ fn no_envelope() -> ReadError {
 }
 
 /// What the root holds; `None` if it is another one.
-fn read_root<'a>(
-    walk: &mut Walk<'a>,
-    root: &Element<'a>,
-) -> Result<Option<Envelope>, ReadError> {
+fn read_root<'a>(walk: &mut Walk<'a>, root: &Element<'a>) -> Result<Option<Envelope>, ReadError> {
     let known = [REQUEST, RESPONSE].into_iter().find(|known| *known == root.name());
     let Some(shape) = known.and_then(|name| Schema::get().structure(name)) else {
         walk.skip(root)?;

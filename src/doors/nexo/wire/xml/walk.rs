@@ -147,7 +147,11 @@ impl Element<'_> {
 
 /// The text with line ends as XML has them.
 fn text_of(text: BytesText<'_>) -> Cow<'_, str> {
-    if text.contains('\r') { Cow::Owned(text.xml10_content().into_owned()) } else { text.into_inner() }
+    if text.contains('\r') {
+        Cow::Owned(text.xml10_content().into_owned())
+    } else {
+        text.into_inner()
+    }
 }
 
 /// The character that a reference stands for: one of the five, or by its number.
