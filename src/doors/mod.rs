@@ -8,6 +8,7 @@ pub mod form;
 pub mod http;
 pub mod limits;
 pub mod mapi;
+pub mod nexo;
 pub mod oauth;
 pub mod ops;
 pub mod rki;
