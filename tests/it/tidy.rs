@@ -23,6 +23,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("doors/ops.rs", &["gateway", "doors"]),
     ("doors/admin", &["payment", "crypto", "gateway", "doors"]),
     ("doors/docs", &["doors"]),
+    ("doors/nexo", &["payment", "crypto", "gateway", "clock", "doors", "sandbox"]),
     ("doors/sandbox", &["payment", "crypto", "gateway", "sandbox", "clock", "doors"]),
     ("sandbox", &["payment", "crypto", "acquirer", "clock"]),
     ("work", &["gateway", "clock"]),
@@ -39,6 +40,7 @@ const BETWEEN_DOORS: &[(&str, &[&str])] = &[
     ("doors/ops.rs", &["http"]),
     ("doors/admin", &["http", "csv", "limits", "admin"]),
     ("doors/sandbox", &["http", "limits", "span", "sandbox"]),
+    ("doors/nexo", &["http", "nexo"]),
 ];
 
 /// Where an outside crate may be named; everywhere else its words stay unknown.
@@ -48,6 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("actix_web", &["doors/", "app.rs", "cli/bench/gateway.rs"]),
     ("utoipa", &["doors/", "sandbox/inbox.rs"]),
     ("validator", &["doors/"]),
+    ("quick_xml", &["doors/nexo/wire/"]),
     ("reqwest", &["gateway/guarded_client.rs", "cli/"]),
     ("aes_gcm", &["crypto/"]),
     ("aes", &["crypto/"]),
@@ -55,6 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("cbc", &["crypto/"]),
     ("cmac", &["crypto/"]),
     ("hmac", &["crypto/"]),
+    ("pbkdf2", &["crypto/"]),
     ("sha1", &["crypto/"]),
     ("sha2", &["crypto/"]),
     ("tokio_cron_scheduler", &["work/", "app.rs"]),

@@ -54,7 +54,8 @@ fn elements(bytes: &[u8]) -> Element {
             }
             Event::Text(text) => stack.last_mut().unwrap().text.push_str(&text),
             Event::GeneralRef(it) => {
-                stack.last_mut().unwrap().text.push_str(&format!("&{};", &*it))
+                let text = &mut stack.last_mut().unwrap().text;
+                text.extend(["&", &*it, ";"]);
             }
             Event::Eof => return stack.pop().unwrap(),
             _ => {}

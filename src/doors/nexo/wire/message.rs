@@ -4,7 +4,7 @@ use super::fault::{Fault, ReadError, What};
 use super::schema::Schema;
 use super::tree::{Node, Tree};
 
-/// The longest SaleID or POIID that is taken, in characters. The standard has no limit.
+/// The longest `SaleID` or `POIID` that is taken, in characters. The standard has no limit.
 const ID_MAX: usize = 128;
 
 /// What a message is about (`MessageClass`).

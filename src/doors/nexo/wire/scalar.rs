@@ -7,7 +7,7 @@ use super::tree::Node;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
-/// The greatest amount is 99999999.999999 (nexo 3.1, SimpleAmountType).
+/// The greatest amount is 99999999.999999 (nexo 3.1, `SimpleAmountType`).
 const AMOUNT_WHOLE_DIGITS: usize = 8;
 const AMOUNT_FRACTION_DIGITS: usize = 6;
 
