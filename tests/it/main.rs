@@ -61,6 +61,7 @@ mod status;
 mod store;
 mod terminal_orders;
 mod tidy;
+mod together;
 mod unknown_outcome;
 mod upgrade;
 mod world;
