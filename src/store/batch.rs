@@ -33,6 +33,7 @@ pub(super) enum Write {
     Note(NoticeResult, Reply<()>),
     ClaimJobs(Claim, Reply<Vec<Job>>),
     ClaimNotices(Claim, Reply<Vec<DueNotice>>),
+    RunTogether(Vec<Statement>, Reply<Done>),
     Run(Vec<Statement>, Reply<Done>),
     Stop,
 }
@@ -45,6 +46,8 @@ pub(super) struct Batch {
     pub(super) notes: Vec<(NoticeResult, Reply<()>)>,
     pub(super) job_claims: Vec<(Claim, Reply<Vec<Job>>)>,
     pub(super) notice_claims: Vec<(Claim, Reply<Vec<DueNotice>>)>,
+    /// Other statements, each caller's in their order.
+    pub(super) together: Vec<(Vec<Statement>, Reply<Done>)>,
     /// Each in a transaction of its own, after the others.
     statements: Vec<(Vec<Statement>, Reply<Done>)>,
 }
@@ -56,6 +59,7 @@ pub(super) struct Results {
     pub(super) advances: Vec<bool>,
     pub(super) job_claims: Vec<Vec<Job>>,
     pub(super) notice_claims: Vec<Vec<DueNotice>>,
+    pub(super) together: Vec<Done>,
 }
 
 impl Batch {
@@ -71,6 +75,7 @@ impl Batch {
                 Write::Note(note, reply) => batch.notes.push((note, reply)),
                 Write::ClaimJobs(claim, reply) => batch.job_claims.push((claim, reply)),
                 Write::ClaimNotices(claim, reply) => batch.notice_claims.push((claim, reply)),
+                Write::RunTogether(statements, reply) => batch.together.push((statements, reply)),
                 Write::Run(statements, reply) => batch.statements.push((statements, reply)),
                 Write::Stop => *stopping = true,
             }
@@ -90,6 +95,7 @@ impl Batch {
             + self.notes.len()
             + self.job_claims.len()
             + self.notice_claims.len()
+            + self.together.len()
     }
 
     /// Commits and answers. If the database refuses the whole, each member is tried alone, so
@@ -156,6 +162,7 @@ impl Batch {
         tell(self.notes, notes);
         tell(self.job_claims, results.job_claims);
         tell(self.notice_claims, results.notice_claims);
+        tell(self.together, results.together);
     }
 
     fn fail(self, error: &StoreError) {
@@ -169,6 +176,7 @@ impl Batch {
         tell(self.notes, error);
         tell(self.job_claims, error);
         tell(self.notice_claims, error);
+        tell(self.together, error);
     }
 
     fn singles(self) -> Vec<Self> {
@@ -182,6 +190,7 @@ impl Batch {
         singles.extend(
             self.notice_claims.into_iter().map(|m| Self { notice_claims: vec![m], ..alone() }),
         );
+        singles.extend(self.together.into_iter().map(|m| Self { together: vec![m], ..alone() }));
         singles
     }
 }

@@ -146,12 +146,15 @@ impl Store {
             statements.push(keyed(FREE_OLD, &new.key).bind(remembered));
         }
         statements.push(insert(new, remembered));
-        if self.change(statements).await?.changed > 0 {
+        if self.change_together(statements).await?.changed > 0 {
             return Ok(Taken::Mine);
         }
         let same = self.service_before(&new.key, new.sale_transaction.clone(), new.started_at);
-        if let Some(before) = same.await? {
-            return Ok(Taken::Before(Box::new(before)));
+        match same.await? {
+            // Its commit was done, and the word of it lost.
+            Some(before) if before.number == new.number => return Ok(Taken::Mine),
+            Some(before) => return Ok(Taken::Before(Box::new(before))),
+            None => {}
         }
         match self.running_service(new.key.terminal).await? {
             Some(running) => Ok(Taken::Busy(Box::new(running))),
@@ -273,7 +276,7 @@ impl Store {
             .bind(movement)
             .bind(minor)
             .bind(currency);
-        Ok(self.change(vec![statement]).await?.changed > 0)
+        Ok(self.change_together(vec![statement]).await?.changed > 0)
     }
 
     /// What a terminal's services of a period moved: by movement and currency their number and

@@ -22,10 +22,8 @@ impl Store {
         now: Millis,
     ) -> Result<bool, StoreError> {
         let keep = sql(KEEP).bind(order.0).bind(drawing).bind(now);
-        if self.change(vec![keep]).await?.changed > 0 {
-            return Ok(true);
-        }
-        let kept = self.row(sql(IS_KEPT).bind(order.0).bind(drawing)).await?;
-        Ok(kept.is_some())
+        let is_kept = sql(IS_KEPT).bind(order.0).bind(drawing);
+        let done = self.change_together(vec![keep, is_kept]).await?;
+        Ok(!done.rows.is_empty())
     }
 }

@@ -228,6 +228,23 @@ impl Store {
         self.writer.save(1, |reply| Write::ClaimNotices(claim, reply)).await
     }
 
+    /// Runs statements in one transaction with whatever else waits, as sales are saved; each
+    /// caller's in their order, and each caller hears of its own alone. For what many do at the
+    /// same time.
+    ///
+    /// They must not fail by themselves (`ON CONFLICT DO NOTHING`, updates whose rows are counted):
+    /// one that fails costs all others a second try. And when the word of a commit was lost they
+    /// are run again, and then change nothing: whoever hears that looks whose row it is.
+    ///
+    /// # Errors
+    /// As [`Store::accept`].
+    pub(super) async fn change_together(
+        &self,
+        statements: Vec<Statement>,
+    ) -> Result<Done, StoreError> {
+        self.writer.save(0, |reply| Write::RunTogether(statements, reply)).await
+    }
+
     /// Runs statements that are not on a sale's path; several of them in one transaction.
     pub(super) async fn change(&self, statements: Vec<Statement>) -> Result<Done, StoreError> {
         self.writer.save(0, |reply| Write::Run(statements, reply)).await

@@ -63,6 +63,7 @@ mod store;
 mod terminal_orders;
 mod tidy;
 mod till;
+mod together;
 mod unknown_outcome;
 mod upgrade;
 mod world;

@@ -179,6 +179,9 @@ pub(super) async fn write(
         let due = claimed(connection, CLAIM_NOTICES, *claim).await?;
         results.notice_claims.push(readable(due, DueNotice::read));
     }
+    for (statements, _) in &batch.together {
+        results.together.push(super::run_in_order(connection, statements).await?);
+    }
     Ok(Some(results))
 }
 

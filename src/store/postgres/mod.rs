@@ -202,11 +202,21 @@ async fn run_all(
         return run(connection, alone).await;
     }
     let mut transaction = connection.begin().await?;
+    let done = run_in_order(&mut transaction, statements).await?;
+    transaction.commit().await?;
+    Ok(done)
+}
+
+/// Runs statements that belong together in the open transaction; answers what the last one came to.
+/// Each is a round trip, because it has to see what the one before did.
+async fn run_in_order(
+    connection: &mut PgConnection,
+    statements: &[Statement],
+) -> Result<Done, StoreError> {
     let mut done = Done::default();
     for statement in statements {
-        done = run(&mut transaction, statement).await?;
+        done = run(connection, statement).await?;
     }
-    transaction.commit().await?;
     Ok(done)
 }
 

@@ -90,6 +90,9 @@ pub(super) fn write(
         let due = claimed(session, CLAIM_NOTICES, *claim)?;
         results.notice_claims.push(readable(due, DueNotice::read));
     }
+    for (statements, _) in &batch.together {
+        results.together.push(session.run_in_order(statements)?);
+    }
     Ok(results)
 }
 

@@ -111,10 +111,7 @@ impl Connection for SqliteConnection {
     async fn run(&mut self, statements: &[Statement]) -> Result<Done, StoreError> {
         self.with(|session| match statements {
             [alone] => session.run(alone),
-            several => session.transaction(|| {
-                let run = |_, statement| session.run(statement);
-                several.iter().try_fold(Done::default(), run)
-            }),
+            several => session.transaction(|| session.run_in_order(several)),
         })
     }
 }
@@ -167,6 +164,11 @@ impl Session<'_> {
             let rows = read_all(prepared.raw_query(), columns)?;
             Ok(Done { rows, changed: self.database.changes() })
         })
+    }
+
+    /// Runs statements that belong together; answers what the last one came to.
+    fn run_in_order(&self, statements: &[Statement]) -> Result<Done, StoreError> {
+        statements.iter().try_fold(Done::default(), |_, statement| self.run(statement))
     }
 
     /// Takes the write lock at once, so that nothing that was read can change before the write.
