@@ -206,10 +206,10 @@ pub async fn enrol_sandbox(
     let merchant = merchant.context("the sandbox merchant cannot be found after enrolling")?;
     let mut readers = Vec::new();
     // The base keys of other sets are somebody's own, and not told.
-    let inside = |reader: &Reader| TERMINALS.iter().any(|(_, _, (_, serial), ..)| *serial == reader.serial);
-    let is_ours = |reader: &Reader| {
-        KEY_SETS.iter().any(|(id, ..)| *id == reader.key_set) && !inside(reader)
-    };
+    let inside =
+        |reader: &Reader| TERMINALS.iter().any(|(_, _, (_, serial), ..)| *serial == reader.serial);
+    let is_ours =
+        |reader: &Reader| KEY_SETS.iter().any(|(id, ..)| *id == reader.key_set) && !inside(reader);
     for reader in gateway.readers_of(merchant.id).await?.into_iter().filter(is_ours) {
         readers.push(ready_reader(gateway, reader).await?);
     }

@@ -204,9 +204,7 @@ fn whose(secret: &StoredSecret) -> Option<(Sealed, String)> {
             let of = secret.name.parse().map_or(EndpointId(0), EndpointId);
             (Sealed::WebhookKey, webhook_context(of, number))
         }
-        SecretPlace::Passphrases => {
-            (Sealed::Passphrase, passphrase_context(TerminalId(number)))
-        }
+        SecretPlace::Passphrases => (Sealed::Passphrase, passphrase_context(TerminalId(number))),
         SecretPlace::TransportKeys => {
             (Sealed::TransportKey, transport_key_context(TransportKeyId(number)))
         }

@@ -138,7 +138,10 @@ impl Gateway {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn newest_service(&self, of: &ServiceMatch) -> Result<Option<ServiceRecord>, Failure> {
+    pub async fn newest_service(
+        &self,
+        of: &ServiceMatch,
+    ) -> Result<Option<ServiceRecord>, Failure> {
         Ok(self.store().newest_service(of).await?)
     }
 

@@ -103,7 +103,10 @@ mod tests {
         let plain = for_amount(0);
         let at_host = [123, 130, 901, 905, 908];
         for (ending, meaning) in ENDINGS {
-            assert!(for_amount(*ending) != plain || at_host.contains(ending), "{ending}: {meaning}");
+            assert!(
+                for_amount(*ending) != plain || at_host.contains(ending),
+                "{ending}: {meaning}"
+            );
         }
     }
 }

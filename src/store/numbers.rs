@@ -2,7 +2,9 @@
 
 use super::sql::sql;
 use super::{Store, StoreError};
-use crate::payment::ids::{AmendmentId, DayCloseId, NoticeId, OrderId, SerialNumber, ServiceNumber};
+use crate::payment::ids::{
+    AmendmentId, DayCloseId, NoticeId, OrderId, SerialNumber, ServiceNumber,
+};
 use std::time::Duration;
 use tokio::sync::Mutex;
 

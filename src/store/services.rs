@@ -172,8 +172,7 @@ impl Store {
         sale_transaction: Option<String>,
         now: Millis,
     ) -> Result<Option<ServiceRecord>, StoreError> {
-        let same =
-            keyed(SAME, key).bind(key.session).bind(sale_transaction).bind(now - REMEMBERED);
+        let same = keyed(SAME, key).bind(key.session).bind(sale_transaction).bind(now - REMEMBERED);
         self.row(same).await?.map(service_from).transpose()
     }
 

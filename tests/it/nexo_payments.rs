@@ -257,10 +257,7 @@ async fn a_hold_at_a_terminal_is_captured_by_a_completion() {
         );
         let captured = till.ask(&completion).await;
         assert_eq!(result(&captured), "Success");
-        assert_eq!(
-            field(&captured, "PaymentResult/AmountsResp/AuthorizedAmount").unwrap(),
-            "30"
-        );
+        assert_eq!(field(&captured, "PaymentResult/AmountsResp/AuthorizedAmount").unwrap(), "30");
         assert_eq!(world.balances().await["capture"], 3_000);
         let more = till.ask(&till.payment_of("UpdateReservation", "SEK", "60.00")).await;
         assert_eq!(

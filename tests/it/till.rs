@@ -87,12 +87,7 @@ impl<'a> Till<'a> {
     }
 
     /// A request on its way, for scenarios that do something meanwhile.
-    pub fn sending(
-        &self,
-        path: &str,
-        kind: &str,
-        text: String,
-    ) -> tokio::task::JoinHandle<Answer> {
+    pub fn sending(&self, path: &str, kind: &str, text: String) -> tokio::task::JoinHandle<Answer> {
         let mut request = self.world.http.post(self.world.url(path));
         request = request.header("Content-Type", kind).header("X-API-Key", "sandbox").body(text);
         if let Some(url) = &self.listener {

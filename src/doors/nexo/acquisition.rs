@@ -5,6 +5,7 @@ use super::call::{Call, sale_transaction, transaction_id};
 use super::condition::{Condition, Failed};
 use super::core;
 use super::device::CardAhead;
+use super::message::{Message, StoredHeader};
 use super::payment::aborted;
 use super::payment_answer::instrument;
 use super::recovery::only_header;
@@ -12,7 +13,6 @@ use super::rules::Stage;
 use super::sale::format_fault;
 use super::service::{Carried, Done, Wanted, once};
 use super::speaker::Qualify;
-use super::message::{Message, StoredHeader};
 use crate::gateway::Failure;
 use crate::payment::SECOND;
 use crate::payment::card::EntryMode;
@@ -64,7 +64,8 @@ pub(super) async fn acquire(call: Call, request: &Message) -> Result<Reply, Fail
     let name = sale_transaction(Some(&request.body), call.now());
     let token_wanted = request.body.pointer("/SaleData/TokenRequestedType").is_some();
     let sale_name = name["TransactionID"].as_str().map(str::to_owned);
-    let facts = json!({ "header": StoredHeader(request.header.clone()), "sale_transaction": name }).to_string();
+    let facts = json!({ "header": StoredHeader(request.header.clone()), "sale_transaction": name })
+        .to_string();
     let wanted =
         Wanted { request, first_stage: Stage::WaitCard, facts, sale_transaction: sale_name };
     once(call, wanted, move |carried| async move {
@@ -74,11 +75,7 @@ pub(super) async fn acquire(call: Call, request: &Message) -> Result<Reply, Fail
     .await
 }
 
-async fn read_ahead(
-    carried: &Carried,
-    name: &Value,
-    token_wanted: bool,
-) -> Result<Done, Failure> {
+async fn read_ahead(carried: &Carried, name: &Value, token_wanted: bool) -> Result<Done, Failure> {
     let Carried { call, speaker, turn, .. } = carried;
     let Some(turn) = turn else {
         return Ok(left_behind(carried, name));

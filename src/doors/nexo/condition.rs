@@ -98,9 +98,6 @@ mod tests {
         assert_eq!(plain["AdditionalResponse"], "123 Declined");
         assert_eq!(plain["ErrorCondition"], "Refusal");
         let encoded = failed.response(Dialect::Json);
-        assert_eq!(
-            encoded["AdditionalResponse"],
-            "message=123%20Declined&refusalReason=Declined"
-        );
+        assert_eq!(encoded["AdditionalResponse"], "message=123%20Declined&refusalReason=Declined");
     }
 }

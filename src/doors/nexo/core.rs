@@ -4,8 +4,8 @@
 use super::call::{number_of, transaction_text};
 use super::condition::{Condition, Failed};
 use super::device::Device;
-use super::sale::{Sale, unknown_currency};
 use super::message::Message;
+use super::sale::{Sale, unknown_currency};
 use super::service::Carried;
 use crate::gateway::{
     AmendIntent, Encrypted, Failure, Intent, KnownTerminal, Scope, ServiceRecord, TillMessage,
@@ -187,7 +187,8 @@ pub(super) async fn complete_chip(carried: &Carried, order: &Order) -> Result<()
     let reader = nexo.gateway.reader(&known.terminal.reader).await?;
     let reader = reader.ok_or_else(|| Failure::Internal("the reader vanished".to_owned()))?;
     let key = nexo.gateway.initial_key(&reader).await?;
-    let worn_out = |fault: crate::sandbox::reader::ReaderFault| Failure::Internal(fault.to_string());
+    let worn_out =
+        |fault: crate::sandbox::reader::ReaderFault| Failure::Internal(fault.to_string());
     let counter = nexo.counters.next(&reader).map_err(worn_out)?;
     let swipe = complete(&reader, &key, counter, true, order.amount, &nexo.entropy);
     let swipe = swipe.map_err(worn_out)?;
@@ -348,8 +349,9 @@ fn refused(refusal: &Refusal) -> Failed {
         Refusal::ReaderDisabled | Refusal::ReaderExhausted | Refusal::ReaderNotAssigned => {
             Failed::new(Condition::DeviceOut, "CardReader out of order")
         }
-        other => {
-            Failed::new(Condition::UnavailableService, format!("Not possible: code {}", other.code()))
-        }
+        other => Failed::new(
+            Condition::UnavailableService,
+            format!("Not possible: code {}", other.code()),
+        ),
     }
 }

@@ -3,8 +3,8 @@
 //! A service runs in a task of its own and holds the device's [`Turn`]; the requests that want its
 //! answer only wait, so that a lost connection stops nothing.
 
-use super::rules::{Stage, Standing};
 use super::message::Message;
+use super::rules::{Stage, Standing};
 use crate::clock::Clock;
 use crate::payment::Millis;
 use crate::payment::card::EntryMode;

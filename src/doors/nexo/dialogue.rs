@@ -4,10 +4,10 @@
 use super::Reply;
 use super::call::Call;
 use super::condition::{Condition, Failed};
+use super::message::Message;
 use super::payment::aborted;
 use super::rules::Stage;
 use super::session::busy;
-use super::message::Message;
 use serde_json::{Value, json};
 
 /// What the customer enters where digits are wanted.
@@ -19,11 +19,7 @@ const TEXT: &str = "tillgate";
 pub(super) async fn hold(call: &Call, request: &Message) -> Reply {
     let header = &request.header;
     let service_id = header.service_id.as_deref().or(header.device_id.as_deref());
-    let name = (
-        header.sale_id.as_str(),
-        header.category.as_str(),
-        service_id.unwrap_or_default(),
-    );
+    let name = (header.sale_id.as_str(), header.category.as_str(), service_id.unwrap_or_default());
     let Some(turn) = call.device.begin(name, Stage::Dialogue, call.now()) else {
         let failed = busy(&header.category, call.dialect(), None);
         return Reply::message(call.refused(Some(&request.body), &failed));

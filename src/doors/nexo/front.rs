@@ -6,9 +6,9 @@ use super::clock_text::utc;
 use super::condition::{Condition, Failed};
 use super::device::Stop;
 use super::manners::Manners;
+use super::message::Message;
 use super::rules::{Arriving, Verdict, judge};
 use super::session::{busy, log_in, log_out, login_first};
-use super::message::Message;
 use super::wire::message::{Class, Header, Kind};
 use super::{Nexo, Reply, acquisition, dialogue, office, payment, reversal, status};
 use crate::gateway::{Failure, KnownTerminal};
@@ -242,11 +242,7 @@ fn abort(call: &Call, request: &Message, raw: &[u8]) -> Reply {
         Stop::NoSuchService => {
             let details = format!("Message not Found: {category} {service_id}");
             let rejected = STANDARD.encode(raw);
-            notify(
-                call,
-                "Reject",
-                json!({ "EventDetails": details, "RejectedMessage": rejected }),
-            );
+            notify(call, "Reject", json!({ "EventDetails": details, "RejectedMessage": rejected }));
         }
     }
     match call.dialect() {
@@ -317,4 +313,3 @@ pub(super) fn rejection(
     });
     Message::new(header, body)
 }
-

@@ -97,8 +97,7 @@ impl Message {
     /// # Errors
     /// When it cannot be written, which would be a fault of ours.
     pub(super) fn to_stored(&self) -> Result<String, Failure> {
-        let stored =
-            Stored { header: StoredHeader(self.header.clone()), body: self.body.clone() };
+        let stored = Stored { header: StoredHeader(self.header.clone()), body: self.body.clone() };
         serde_json::to_string(&stored).map_err(|error| Failure::Internal(error.to_string()))
     }
 

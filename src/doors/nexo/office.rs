@@ -4,11 +4,11 @@
 use super::Reply;
 use super::call::Call;
 use super::condition::{Condition, Failed};
+use super::message::{Message, StoredHeader};
 use super::rules::Stage;
 use super::sale::format_fault;
 use super::service::{Carried, Done, Wanted, once};
 use super::session::status_of;
-use super::message::{Message, StoredHeader};
 use crate::gateway::{CloseIntent, Failure};
 use crate::payment::day::Claimed;
 use crate::payment::ids::{EndpointId, ServiceNumber};
@@ -108,8 +108,7 @@ pub(super) async fn reconcile(call: Call, request: &Message) -> Result<Reply, Fa
     let reconciliation = Reconciliation { header, kind, previous, period };
     let facts = serde_json::to_string(&reconciliation)
         .map_err(|error| Failure::Internal(error.to_string()))?;
-    let wanted =
-        Wanted { request, first_stage: Stage::Completing, facts, sale_transaction: None };
+    let wanted = Wanted { request, first_stage: Stage::Completing, facts, sale_transaction: None };
     once(call, wanted, move |carried| async move {
         let done = go_on(&carried, &reconciliation).await;
         (carried, done)
@@ -185,10 +184,7 @@ async fn close_days(carried: &Carried, period: i64) -> Result<Result<(), Failed>
     Ok(Ok(()))
 }
 
-async fn close_day(
-    carried: &Carried,
-    endpoint: EndpointId,
-) -> Result<Result<(), Failed>, Failure> {
+async fn close_day(carried: &Carried, endpoint: EndpointId) -> Result<Result<(), Failed>, Failure> {
     let intent = CloseIntent {
         merchant: Arc::clone(&carried.call.known.merchant),
         endpoint,

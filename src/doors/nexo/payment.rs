@@ -5,12 +5,12 @@ use super::Reply;
 use super::call::Call;
 use super::condition::{Condition, Failed};
 use super::device::Stopped;
+use super::message::Message;
 use super::payment_answer::{Ending, payment_body};
 use super::rules::Stage;
 use super::sale::{PaymentType, Sale};
 use super::service::{Carried, Done, Wanted, once};
 use super::speaker::Qualify;
-use super::message::Message;
 use super::{call, core, receipt};
 use crate::gateway::Failure;
 use crate::payment::card::EntryMode;
@@ -41,8 +41,7 @@ pub(super) async fn pay(call: Call, request: &Message) -> Result<Reply, Failure>
     let facts =
         serde_json::to_string(&sale).map_err(|error| Failure::Internal(error.to_string()))?;
     let name = sale.sale_transaction["TransactionID"].as_str().map(str::to_owned);
-    let wanted =
-        Wanted { request, first_stage: Stage::WaitCard, facts, sale_transaction: name };
+    let wanted = Wanted { request, first_stage: Stage::WaitCard, facts, sale_transaction: name };
     once(call, wanted, move |carried| async move {
         let done = take_payment(&carried, &sale).await;
         (carried, done)
@@ -271,7 +270,8 @@ fn refusal_of(order: &Order, carried: &Carried) -> Failed {
         Some("91") | None => unreachable_host(),
         Some(code) => {
             let reason = order.outcome.error.as_ref();
-            let reason = reason.map_or_else(|| "Declined".to_owned(), |error| error.message.clone());
+            let reason =
+                reason.map_or_else(|| "Declined".to_owned(), |error| error.message.clone());
             let text = match carried.call.dialect() {
                 crate::payment::terminal::Dialect::Xml31 => {
                     format!("Payment Refused by Acquirer: code {code}")

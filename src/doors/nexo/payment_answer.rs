@@ -129,10 +129,9 @@ pub(super) fn instrument(card: &CardFacts, dialect: Dialect, token_wanted: bool)
             format!("01,{}", receipt::scheme(card.brand)),
             format!("{}******{}", card.bin, card.last_four),
         ),
-        Dialect::Json => (
-            short_name(card.brand).to_owned(),
-            format!("{} **** {}", card.bin, card.last_four),
-        ),
+        Dialect::Json => {
+            (short_name(card.brand).to_owned(), format!("{} **** {}", card.bin, card.last_four))
+        }
     };
     let mut data = json!({
         "PaymentBrand": brand,

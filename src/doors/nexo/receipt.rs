@@ -269,12 +269,7 @@ impl ReceiptFacts {
             self.entry_name().to_owned(),
             self.card_number(holder),
             String::new(),
-            format!(
-                "{}{}1 3 {} SWE",
-                self.source(),
-                self.verification(holder),
-                self.response_code
-            ),
+            format!("{}{}1 3 {} SWE", self.source(), self.verification(holder), self.response_code),
             format!("AID: {}", self.aid),
             format!("TVR: {}", self.tvr),
             format!("TSI: {}", self.tsi),

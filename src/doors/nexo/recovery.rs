@@ -4,11 +4,11 @@
 use super::Nexo;
 use super::call::transaction_id;
 use super::condition::{Condition, Failed};
+use super::message::StoredHeader;
 use super::office::{self, Reconciliation};
 use super::reversal::{self, Reversal};
 use super::sale::Sale;
 use super::service::{Carried, Done, end};
-use super::message::StoredHeader;
 use super::wire::message::Header;
 use super::{acquisition, payment};
 use crate::gateway::{Failure, ServiceRecord};

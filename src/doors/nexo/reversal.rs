@@ -4,11 +4,11 @@
 use super::Reply;
 use super::call::{Call, number_of, transaction_id};
 use super::condition::{Condition, Failed};
+use super::message::{Message, StoredHeader};
 use super::rules::Stage;
 use super::sale::{Sale, format_fault, minor_of};
 use super::service::{Carried, Done, Wanted, once};
 use super::speaker::Qualify;
-use super::message::{Message, StoredHeader};
 use super::{core, receipt};
 use crate::gateway::{Failure, ServiceRecord};
 use crate::payment::amend::Request;
@@ -49,8 +49,7 @@ pub(super) async fn reverse(call: Call, request: &Message) -> Result<Reply, Fail
     };
     let facts =
         serde_json::to_string(&reversal).map_err(|error| Failure::Internal(error.to_string()))?;
-    let wanted =
-        Wanted { request, first_stage: Stage::Authorising, facts, sale_transaction: None };
+    let wanted = Wanted { request, first_stage: Stage::Authorising, facts, sale_transaction: None };
     once(call, wanted, move |carried| async move {
         carried.speaker.show(Qualify::Status, "Authorizing", None);
         let done = go_on(&carried, &reversal).await;
@@ -139,11 +138,8 @@ fn reversed(
     let call = &carried.call;
     let sale: Sale = serde_json::from_str(&record.request)
         .map_err(|error| Failure::Internal(format!("a stored payment: {error}")))?;
-    let reversed = Order {
-        amount: amendment.amount,
-        updated_at: amendment.updated_at,
-        ..order.clone()
-    };
+    let reversed =
+        Order { amount: amendment.amount, updated_at: amendment.updated_at, ..order.clone() };
     let mut facts = receipt::facts_of(&call.known, &sale, record.number.0, &reversed);
     (facts.is_cancelled, facts.signature) = (true, false);
     let original = transaction_id(&call.transaction_text(record.number.0), record.started_at);
@@ -186,8 +182,5 @@ fn failure(carried: &Carried, reversal: &Reversal, failed: &Failed) -> Done {
         let at = carried.started_at;
         body["POIData"] = json!({ "POITransactionID": transaction_id(meant, at) });
     }
-    Done {
-        screen: Some((Qualify::Error, "Declined")),
-        ..Done::quiet(call.answer(body))
-    }
+    Done { screen: Some((Qualify::Error, "Declined")), ..Done::quiet(call.answer(body)) }
 }

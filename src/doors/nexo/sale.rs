@@ -128,9 +128,8 @@ impl Sale {
         if minor == 0 {
             return Err(format_fault(&path("RequestedAmount"), "unexpected value"));
         }
-        let original = body.pointer(
-            "/PaymentTransaction/OriginalPOITransaction/POITransactionID/TransactionID",
-        );
+        let original = body
+            .pointer("/PaymentTransaction/OriginalPOITransaction/POITransactionID/TransactionID");
         let original = original.and_then(Value::as_str).map(str::to_owned);
         if kind == PaymentType::Completion && original.is_none() {
             return Err(format_fault("OriginalPOITransaction.POITransactionID", "missing"));

@@ -3,9 +3,9 @@
 use super::call::Call;
 use super::clock_text::utc;
 use super::condition::{Condition, Failed};
+use super::message::Message;
 use super::rules::Standing;
 use super::speaker::{Qualify, Speaker};
-use super::message::Message;
 use crate::gateway::Failure;
 use crate::payment::terminal::Dialect;
 use serde::{Deserialize, Serialize};
@@ -73,8 +73,8 @@ pub(super) async fn log_in(call: &Call, request: &Message) -> Result<Value, Fail
     }
     call.device.set_ahead(None);
     let audience = Audience::of(&capabilities_of(&request.body));
-    let login = serde_json::to_string(&audience)
-        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let login =
+        serde_json::to_string(&audience).map_err(|error| Failure::Internal(error.to_string()))?;
     let terminal = &call.known.terminal;
     call.nexo.gateway.log_in(terminal.id, &request.header.sale_id, login).await?;
     let speaker = call.speaker_for(audience, Value::Null);

@@ -8,8 +8,8 @@ use super::call::Call;
 use super::clock_text::utc;
 use super::codec;
 use super::device::Device;
-use super::session::Audience;
 use super::message::Message;
+use super::session::Audience;
 use super::wire::message::{Class, Header, Kind};
 use crate::gateway::{Exchange, KnownTerminal};
 use crate::payment::terminal::Dialect;
@@ -59,7 +59,11 @@ pub(super) struct Speaker {
 }
 
 enum Said {
-    Message { message: Message, timeout: Duration, heard: Option<oneshot::Sender<Option<Message>>> },
+    Message {
+        message: Message,
+        timeout: Duration,
+        heard: Option<oneshot::Sender<Option<Message>>>,
+    },
     /// What was said before has been heard.
     Heard(oneshot::Sender<()>),
 }

@@ -121,7 +121,7 @@ async fn reply(
         Ok(message) => {
             let listener = nexo.listener_of(request);
             nexo.receive(known, &Message::of(&message), body, listener).await?
-        },
+        }
         Err(ReadError::Body { header, fault }) => {
             nexo.misread(known, *header, &fault.to_string(), body).await?
         }
