@@ -152,7 +152,7 @@ mod tests {
 
     #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
     #[serde(rename_all = "PascalCase")]
-    struct Totals<'a> {
+    struct PerMeans<'a> {
         payment_instrument_type: Means,
         #[serde(rename = "SaleID")]
         sale_id: Id,
@@ -170,8 +170,8 @@ mod tests {
         online_flag: bool,
     }
 
-    fn totals() -> Totals<'static> {
-        Totals {
+    fn totals() -> PerMeans<'static> {
+        PerMeans {
             payment_instrument_type: Means::Mobile,
             sale_id: Id("TILL".to_owned()),
             payment_currency: Some("SEK"),
@@ -197,7 +197,7 @@ mod tests {
             .with("PaymentCurrency", "SEK")
             .with("PaymentTotals", vec![total]);
         assert!(tree == expected);
-        assert_eq!(from_tree::<Totals<'_>>(&tree).unwrap(), totals());
+        assert_eq!(from_tree::<PerMeans<'_>>(&tree).unwrap(), totals());
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(to_tree(&7).unwrap_err(), TreeError::Shape);
         let mut tree = to_tree(&totals()).unwrap();
         tree.set("PaymentTotals", "none");
-        assert!(from_tree::<Totals<'_>>(&tree).is_err());
-        assert!(from_tree::<Totals<'_>>(&Tree::new()).is_err());
+        assert!(from_tree::<PerMeans<'_>>(&tree).is_err());
+        assert!(from_tree::<PerMeans<'_>>(&Tree::new()).is_err());
     }
 }

@@ -177,8 +177,8 @@ fn what_is_not_json_or_too_much_of_it_is_refused() {
     }
     for (bytes, expected) in [
         (&b"\xff{}"[..], "not UTF-8"),
-        (&[b' '; 256 * 1024 + 1], "longer than 256 KiB"),
-        (&[b'['; 100_000], "nested deeper than 32"),
+        (&vec![b' '; 256 * 1024 + 1], "longer than 256 KiB"),
+        (&vec![b'['; 100_000], "nested deeper than 32"),
     ] {
         assert_eq!(read(bytes).unwrap_err(), ReadError::Unreadable(expected));
     }

@@ -74,8 +74,8 @@ fn any_order_prolog_and_whatever_is_unknown_are_taken() {
     let start = PAYMENT.find("<SaleData>").unwrap();
     let middle = PAYMENT.find("<PaymentTransaction>").unwrap();
     let end = PAYMENT.find("</PaymentRequest>").unwrap();
-    let (sale, rest) = (&PAYMENT[start..middle], &PAYMENT[middle..end]);
-    let swapped = [&PAYMENT[..start], rest, sale, &PAYMENT[end..]].concat();
+    let (front, rest) = (&PAYMENT[start..middle], &PAYMENT[middle..end]);
+    let swapped = [&PAYMENT[..start], rest, front, &PAYMENT[end..]].concat();
     assert!(read(swapped.as_bytes()).unwrap() == same);
 }
 
@@ -155,7 +155,7 @@ fn a_fault_says_where_it_is() {
 fn what_is_not_xml_or_too_much_of_it_is_refused() {
     let deep = format!("{}{}", "<a>".repeat(33), "</a>".repeat(33));
     let long = format!("<a b='{}'/>", "x".repeat(8 * 1024 + 1));
-    let many: String = (0..65).map(|place| format!(" a{place}=''")).collect();
+    let many = " a='b'".repeat(65);
     for (from, to, expected) in [
         ("<SaleToPOIRequest>", "<!DOCTYPE a><SaleToPOIRequest>", "has a document type"),
         ("\"TILL\"", "\"&xxe;\"", "not well-formed XML"),
@@ -180,7 +180,7 @@ fn what_is_not_xml_or_too_much_of_it_is_refused() {
         (b"hello", "more than one root element"),
         (b"{}", "more than one root element"),
         (b"\xff<a/>", "not UTF-8"),
-        (&[b' '; 256 * 1024 + 1], "longer than 256 KiB"),
+        (&vec![b' '; 256 * 1024 + 1], "longer than 256 KiB"),
     ] {
         assert_eq!(read(bytes).unwrap_err(), ReadError::Unreadable(expected));
     }
