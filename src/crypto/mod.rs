@@ -10,6 +10,7 @@
 //!   virtual reader;
 //! - keys of readers and PIN pads: [`block_key`], [`dukpt`], [`dukpt_block`], [`key_block`],
 //!   [`key_components`], [`pin_block`], [`pin_zone`];
+//! - messages of tills and terminals, protected as a whole: [`nexo_crypto`];
 //! - what the gateway keeps sealed at rest: [`seal`], [`key_ring`];
 //! - the proof that none of it lies about: [`scan`];
 //! - what is wrong with a message that does not open: [`diagnosis`], [`tag_names`], and with a
@@ -37,6 +38,7 @@ pub mod key_components;
 mod key_header;
 pub mod key_ring;
 mod mac;
+pub mod nexo_crypto;
 pub mod nonce;
 pub mod oauth;
 pub mod oauth_fault;

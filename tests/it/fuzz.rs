@@ -2,6 +2,7 @@
 //! panics, and nothing that was spoilt is taken for the original. (`tests/fuzz` goes deeper, by
 //! hand.)
 
+use crate::process::repository_file;
 use proptest::prelude::*;
 use tillgate::crypto::advice::read_clear_advice;
 use tillgate::crypto::block_key::BlockKey;
@@ -18,6 +19,7 @@ use tillgate::crypto::scan::KnownCards;
 use tillgate::crypto::tlv::{Tag, parse_list};
 use tillgate::doors::form::Form;
 use tillgate::doors::mapi::{SaleForm, StatusForm};
+use tillgate::doors::nexo::wire::{json, secured, xml};
 use tillgate::payment::card::EntryMode;
 use tillgate::payment::key_set::{Cipher, DataVariant};
 use tillgate::payment::ksn::Ksn;
@@ -41,6 +43,13 @@ const FORM: &str = "currency=RUB&client_orderid=902B4FF5&amount=10.42&encrypted-
     encrypted-type=sim&phone-id=F5769D0E&order_desc=no-description&email=v-0.2.32-4&\
     address1=no-address&ipaddress=127.0.0.1&zip_code=123000&city=Moscow&country=RU&\
     login=x&control=cbc89d2a9918e10f6b3eef49d9ed1ef9d18b1c53";
+
+const NEXO: [&str; 4] = [
+    "payment-request",
+    "login-default-request",
+    "cardacquisition-response",
+    "transactionstatus-response-inprogress",
+];
 
 /// One change to a byte string: replace, insert, delete, or repeat a stretch.
 #[derive(Clone, Debug)]
@@ -88,6 +97,7 @@ fn edited(original: &[u8], edits: &[Edit]) -> Vec<u8> {
 fn read_everything(bytes: &[u8]) {
     let _ = parse_list(bytes);
     let _ = ClearCard::parse(bytes);
+    read_as_nexo(bytes);
     if let Ok(form) = Form::parse(bytes) {
         let _ = SaleForm::read(&form, true);
         let _ = StatusForm::read(&form);
@@ -102,6 +112,23 @@ fn read_everything(bytes: &[u8]) {
             let _ = signed_params(&[("a", "b")], &header);
         }
     }
+}
+
+/// A message of either encoding, which is written back as what it is.
+fn read_as_nexo(bytes: &[u8]) {
+    if let Ok(message) = xml::read(bytes) {
+        assert!(xml::read(&xml::write(&message)).unwrap() == message);
+    }
+    if let Ok(message) = json::read(bytes) {
+        assert!(json::read(&json::write(&message)).unwrap() == message);
+    }
+    let _ = secured::recognise(bytes);
+}
+
+/// A message of nexo Retailer in both encodings: one of the examples.
+fn nexo_example(name: &str) -> [Vec<u8>; 2] {
+    ["xml", "json"]
+        .map(|ending| repository_file(&format!("tests/nexo/examples/{name}.{ending}")).into())
 }
 
 /// The message of any maker's reader, and what its parts open to under a key that is not theirs.
@@ -214,6 +241,15 @@ proptest! {
     }
 
     #[test]
+    fn a_spoilt_nexo_message_makes_no_reader_panic(
+        name in prop::sample::select(&NEXO[..]), edits in edits(),
+    ) {
+        for original in nexo_example(name) {
+            read_everything(&edited(&original, &edits));
+        }
+    }
+
+    #[test]
     fn a_spoilt_form_makes_no_reader_panic(edits in edits()) {
         read_everything(&edited(FORM.as_bytes(), &edits));
     }
@@ -229,6 +265,10 @@ fn the_originals_are_read() {
         let message = ReaderMessage::parse(kind, &text).unwrap();
         let card = ClearCard::parse(&key.open(&message, amount()).unwrap()).unwrap();
         assert_eq!(card.pan.last_four(), "1111", "{kind:?}");
+    }
+    for name in NEXO {
+        let [in_xml, in_json] = nexo_example(name);
+        assert!(xml::read(&in_xml).is_ok() && json::read(&in_json).is_ok(), "{name}");
     }
     let form = Form::parse(FORM.as_bytes()).unwrap();
     assert!(SaleForm::read(&form, false).is_ok());

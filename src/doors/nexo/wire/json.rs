@@ -8,6 +8,7 @@ mod write;
 
 pub use read::read;
 pub use write::write;
+pub(super) use write::write_envelope;
 
 /// Names of nexo 3.1 beside those of 3.0 and of Adyen's clients, which do not know the first.
 const SECOND_NAMES: &[(&str, &str)] =

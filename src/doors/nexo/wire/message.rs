@@ -184,6 +184,10 @@ pub(super) const TRAILER: &str = "SecurityTrailer";
 pub(super) const REQUEST: &str = "SaleToPOIRequest";
 pub(super) const RESPONSE: &str = "SaleToPOIResponse";
 
+pub(super) fn is_envelope(name: &str) -> bool {
+    [REQUEST, RESPONSE].contains(&name)
+}
+
 /// A structure as it was read, with the first thing that is wrong with it.
 pub(super) struct Read {
     pub(super) tree: Tree,

@@ -12,7 +12,7 @@
 //!   takes it for the default; it fails a message only in a mandatory field of a request or a
 //!   notification, unless it is spelt as an extension, `Prefix:Value`.
 //! - Everything else that is there has to have its form and its limits, and mandatory fields have to
-//!   be there.
+//!   be there, in answers as well.
 //! - Decimals come out in their shortest form ("149.50" as "149.5"), time stamps without a zone as
 //!   UTC, values of enumerations in the table's capitals.
 

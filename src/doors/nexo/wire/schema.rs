@@ -353,7 +353,13 @@ mod tests {
         }
         assert!(schema.body("SaleToPOIRequest", "MessageHeader").is_none());
         assert!(schema.body("SaleToPOIRequest", "PaymentResponse").is_none());
-        assert!(schema.enumerations.iter().all(|it| !it.values.is_empty()));
+        for enumeration in &schema.enumerations {
+            assert!(!enumeration.values.is_empty(), "{}", enumeration.name);
+            for value in &enumeration.values {
+                let word = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+                assert!(word, "{}: {value}", enumeration.name);
+            }
+        }
         assert!(schema.structures.iter().all(|it| it.fields.iter().all(|field| field.min <= 1)));
     }
 

@@ -213,3 +213,63 @@ impl fmt::Debug for Name {
         f.write_str(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doors::nexo::wire::json;
+
+    /// One of everything that must never be shown.
+    const SECRETS: &str = r#"{"SaleToPOIRequest":{"MessageHeader":{"MessageClass":"Service",
+        "MessageCategory":"Payment","MessageType":"Request","ServiceID":"1","SaleID":"TILL",
+        "POIID":"SIM"},"NexoBlob":"canary","SecurityTrailer":{"ContentType":"id-data",
+        "NamedKeyEncryptedData":{"KeyName":"canary"}},"PaymentRequest":{"SaleData":{
+        "SaleToAcquirerData":"canary","SaleTransactionID":{"TransactionID":"T1",
+        "TimeStamp":"2026-11-20T10:31:02Z"}},"PaymentTransaction":{"AmountsReq":{"Currency":"SEK"}},
+        "PaymentData":{"SplitPaymentFlag":true,"Instalment":{"SequenceNumber":7},
+        "PaymentInstrumentData":{"PaymentInstrumentType":"Card","CardData":{
+        "ProtectedCardData":{"ContentType":"id-envelopedData","NamedKeyEncryptedData":{
+        "EncryptedContent":{"ContentType":"id-data","ContentEncryptionAlgorithm":{
+        "Algorithm":"des-ede3-cbc"},"EncryptedData":"canary=="}}},"SensitiveCardData":{
+        "PAN":"4444555566661111","ExpiryDate":"2912","CardSeqNumb":"01","TrackData":[
+        {"TrackValue":"4444555566661111=2912"}]},"PaymentToken":{
+        "TokenRequestedType":"Customer","TokenValue":"canary"}}}}}}}"#;
+
+    #[test]
+    fn debug_shows_names_flags_and_numbers_and_no_text() {
+        let message = json::read(SECRETS.as_bytes()).unwrap();
+        let card = "PaymentData/PaymentInstrumentData/CardData";
+        for (path, clear) in [
+            ("SensitiveCardData/PAN", "4444555566661111"),
+            ("SensitiveCardData/ExpiryDate", "2912"),
+            ("SensitiveCardData/TrackData/TrackValue", "4444555566661111=2912"),
+            ("PaymentToken/TokenValue", "canary"),
+        ] {
+            let node = message.body.at(&format!("{card}/{path}")).unwrap();
+            assert_eq!(node.tree().map_or(node.text(), |it| it.text("TrackValue")), Some(clear));
+            assert!(matches!(node, Node::Secret(_)), "{path}");
+        }
+        for shown in
+            [format!("{message:?}"), format!("{message:#?}"), format!("{:?}", message.body)]
+        {
+            for never in ["canary", "44445555", "2912", "T1", "SEK"] {
+                assert!(!shown.contains(never), "{never}: {shown}");
+            }
+            for told in ["SensitiveCardData", "PAN: (..)", "SplitPaymentFlag: true", "(3 bytes)"] {
+                assert!(shown.contains(told), "{told}: {shown}");
+            }
+        }
+        let rejected = Tree::new().with("RejectedMessage", "canary");
+        assert_eq!(format!("{rejected:?}"), "{RejectedMessage: (..)}");
+    }
+
+    #[test]
+    fn trees_are_equal_in_any_order_and_a_field_is_set_once() {
+        let one = Tree::new().with("SaleID", "a").with("POIID", "b");
+        let two = Tree::new().with("POIID", "x").with("SaleID", "a").with("POIID", "b");
+        assert!(one == two);
+        assert!(one != Tree::new().with("SaleID", "a"));
+        assert!(one != one.clone().with("POIID", "c"));
+        assert_eq!(two.fields().count(), 2);
+    }
+}

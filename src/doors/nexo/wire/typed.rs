@@ -136,3 +136,88 @@ impl<'de> IntoDeserializer<'de, Error> for NodeReader<'de> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+    enum Means {
+        Card,
+        Mobile,
+    }
+
+    #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+    struct Id(String);
+
+    #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+    #[serde(rename_all = "PascalCase")]
+    struct PerMeans<'a> {
+        payment_instrument_type: Means,
+        #[serde(rename = "SaleID")]
+        sale_id: Id,
+        #[serde(borrow)]
+        payment_currency: Option<&'a str>,
+        card_brand: Option<String>,
+        payment_totals: Vec<Total>,
+    }
+
+    #[derive(Serialize, serde::Deserialize, PartialEq, Debug)]
+    #[serde(rename_all = "PascalCase")]
+    struct Total {
+        transaction_count: u32,
+        transaction_amount: String,
+        online_flag: bool,
+    }
+
+    fn totals() -> PerMeans<'static> {
+        PerMeans {
+            payment_instrument_type: Means::Mobile,
+            sale_id: Id("TILL".to_owned()),
+            payment_currency: Some("SEK"),
+            card_brand: None,
+            payment_totals: vec![Total {
+                transaction_count: 2,
+                transaction_amount: "249.50".to_owned(),
+                online_flag: true,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_struct_becomes_a_tree_and_comes_back() {
+        let tree = to_tree(&totals()).unwrap();
+        let total = Tree::new()
+            .with("TransactionCount", 2)
+            .with("TransactionAmount", "249.50")
+            .with("OnlineFlag", true);
+        let expected = Tree::new()
+            .with("PaymentInstrumentType", "Mobile")
+            .with("SaleID", "TILL")
+            .with("PaymentCurrency", "SEK")
+            .with("PaymentTotals", vec![total]);
+        assert!(tree == expected);
+        assert_eq!(from_tree::<PerMeans<'_>>(&tree).unwrap(), totals());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        #[derive(Serialize)]
+        struct Unknown {
+            colour: &'static str,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Binary {
+            requested_amount: f64,
+        }
+        let unknown = to_tree(&Unknown { colour: "red" });
+        assert_eq!(unknown.unwrap_err(), TreeError::Name("colour".to_owned()));
+        assert_eq!(to_tree(&Binary { requested_amount: 1.5 }).unwrap_err(), TreeError::Number);
+        assert_eq!(to_tree(&7).unwrap_err(), TreeError::Shape);
+        let mut tree = to_tree(&totals()).unwrap();
+        tree.set("PaymentTotals", "none");
+        assert!(from_tree::<PerMeans<'_>>(&tree).is_err());
+        assert!(from_tree::<PerMeans<'_>>(&Tree::new()).is_err());
+    }
+}

@@ -1,7 +1,7 @@
 //! To JSON, strictly: what may be several is an array always, what has two names has both.
 
 use super::super::decimal;
-use super::super::message::{HEADER, Message, TRAILER};
+use super::super::message::{HEADER, Header, Message, TRAILER};
 use super::super::schema::{Field, Kind, Scalar, Schema, Structure};
 use super::super::tree::{Node, Tree};
 use super::{LEVEL, SECOND_NAMES, SECOND_VALUES};
@@ -13,11 +13,7 @@ const CAPACITY: usize = 8 * 1024;
 /// Writes a message. What the table of fields does not have is left out.
 #[must_use]
 pub fn write(message: &Message) -> Vec<u8> {
-    let mut out = String::with_capacity(CAPACITY);
-    out.push('{');
-    write_name(&mut out, message.header.envelope());
-    out.push('{');
-    named(&mut out, HEADER, HEADER, &message.header.to_tree());
+    let mut out = begun(&message.header);
     let body = message.header.body_name();
     named(&mut out, &body, &body, &message.body);
     if let Some(trailer) = &message.trailer {
@@ -25,6 +21,31 @@ pub fn write(message: &Message) -> Vec<u8> {
     }
     out.push_str("}}");
     out.into_bytes()
+}
+
+/// Writes an envelope whose content is not in the table of fields: `fill` is given what writes a
+/// name and a value, which has to be JSON.
+pub(in super::super) fn write_envelope(
+    header: &Header,
+    fill: impl FnOnce(&mut dyn FnMut(&str, &str)),
+) -> Vec<u8> {
+    let mut out = begun(header);
+    fill(&mut |name, value| {
+        write_name(&mut out, name);
+        out.push_str(value);
+    });
+    out.push_str("}}");
+    out.into_bytes()
+}
+
+/// An envelope up to the end of its header.
+fn begun(header: &Header) -> String {
+    let mut out = String::with_capacity(CAPACITY);
+    out.push('{');
+    write_name(&mut out, header.envelope());
+    out.push('{');
+    named(&mut out, HEADER, HEADER, &header.to_tree());
+    out
 }
 
 fn named(out: &mut String, property: &str, structure: &str, tree: &Tree) {

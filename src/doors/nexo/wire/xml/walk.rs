@@ -79,6 +79,7 @@ impl<'a> Walk<'a> {
 
     /// The text up to the end of this element, without that of elements inside.
     pub(super) fn text(&mut self, element: &Element<'a>) -> Result<Cow<'a, str>, ReadError> {
+        element.attributes(|_, _| {})?;
         let mut whole = Cow::Borrowed("");
         while let Some(step) = self.step_within(element)? {
             match step {
@@ -86,9 +87,6 @@ impl<'a> Walk<'a> {
                 Step::Text(text) => whole.to_mut().push_str(&text),
                 Step::Open(inner) => self.skip(&inner)?,
                 Step::Close | Step::End => {}
-            }
-            if element.is_closed {
-                break;
             }
         }
         Ok(whole)
@@ -109,10 +107,14 @@ impl<'a> Walk<'a> {
 
     /// Goes to the end of an element.
     pub(super) fn skip(&mut self, element: &Element<'a>) -> Result<(), ReadError> {
+        element.attributes(|_, _| {})?;
         let mut open = usize::from(!element.is_closed);
         while open > 0 {
             match self.step()? {
-                Step::Open(inner) => open += usize::from(!inner.is_closed),
+                Step::Open(inner) => {
+                    inner.attributes(|_, _| {})?;
+                    open += usize::from(!inner.is_closed);
+                }
                 Step::Close => open -= 1,
                 Step::Text(_) => {}
                 Step::End => return Err(NOT_XML),
