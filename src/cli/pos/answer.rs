@@ -1,5 +1,6 @@
 //! What a terminal answered, in words.
 
+use super::ear::printable;
 use super::terminal::Terminal;
 use crate::doors::nexo::wire::message::Message;
 use crate::doors::nexo::wire::typed::from_tree;
@@ -110,7 +111,7 @@ impl Answer {
         };
         let mut words = vec![outcome.to_string()];
         words.extend(details);
-        words.join(", ")
+        printable(&words.join(", "))
     }
 }
 

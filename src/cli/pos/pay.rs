@@ -20,6 +20,7 @@ pub(super) struct PayArguments {
     /// In highest units, for example 149.50
     #[arg(long)]
     amount: String,
+    /// One that the merchant takes: in the sandbox RUB, EUR, USD, SEK, MYR
     #[arg(long, default_value = "SEK")]
     currency: String,
     /// What kind of payment it is
@@ -91,11 +92,11 @@ pub(super) async fn run(arguments: PayArguments) -> anyhow::Result<()> {
         }});
     }
     let answer = carry_out(terminal, "Payment", &service_id, &body).await?;
+    session.until_idle().await;
     say(&format!("3. result          {}", answer.line()))?;
     if receipt {
         receipt::print_all(&answer.body)?;
     }
-    session.until_idle().await;
     answer.outcome().check(terminal)?;
     check_signature(&session, &answer).await
 }

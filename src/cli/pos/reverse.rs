@@ -40,11 +40,11 @@ pub(super) async fn run(arguments: ReverseArguments) -> anyhow::Result<()> {
     let meant = original.transaction.as_deref().unwrap_or("the last payment");
     say(&format!("2. reversal        of {meant}, service {service_id}"))?;
     let answer = take_back(terminal, &service_id, original).await?;
+    session.until_idle().await;
     say(&format!("3. result          {}", answer.line()))?;
     if *receipt {
         receipt::print_all(&answer.body)?;
     }
-    session.until_idle().await;
     answer.outcome().check(terminal)
 }
 

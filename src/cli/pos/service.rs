@@ -14,6 +14,8 @@ const BUSY_TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 /// A service takes three minutes at most.
 const STATUS_TRIES: usize = 180;
+/// How often a service may be unknown before it is taken for one that never began.
+const UNSEEN_MAX: usize = 3;
 
 /// Sends it and answers what became of it.
 pub(super) async fn carry_out(
@@ -49,16 +51,24 @@ async fn after_loss(
     service_id: &str,
 ) -> anyhow::Result<Answer> {
     say("   answer lost     its status is asked for")?;
-    let reference = reference_to(terminal, Some(category), service_id);
+    let reference = reference_to(terminal, category, service_id);
+    let mut unseen = 0;
     for _ in 0..STATUS_TRIES {
         match ask_status(terminal, Some(&reference)).await {
             Ok(Told::Ended { answer, .. }) => return Ok(answer),
-            Ok(Told::Failed(answer)) if answer.outcome().condition == "NotFound" => {
-                bail!("the terminal never began it: nothing was taken; try again")
-            }
+            Ok(Told::Failed(answer)) => match answer.outcome() {
+                // Our request may still be on its way.
+                outcome if outcome.condition == "NotFound" && unseen < UNSEEN_MAX => unseen += 1,
+                outcome if outcome.condition == "NotFound" => {
+                    bail!("the terminal never began it: nothing was taken; try again")
+                }
+                outcome if outcome.condition == "Busy" => {}
+                outcome => outcome.check(terminal)?,
+            },
             // It has no end yet, or the gateway cannot be reached for now.
-            Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
+            Ok(Told::Running(_)) | Err(_) => {}
         }
+        tokio::time::sleep(PAUSE).await;
     }
     bail!(
         "what became of it is not known yet; ask later: `tillgate pos status --terminal {} \

@@ -1,6 +1,7 @@
 //! `tillgate pos status`: what became of a service.
 
 use super::answer::Answer;
+use super::ear::printable;
 use super::receipt;
 use super::terminal::{Terminal, TerminalArguments};
 use crate::cli::sale::say;
@@ -26,7 +27,7 @@ pub(super) struct StatusArguments {
 /// What a terminal tells of a service.
 pub(super) enum Told {
     /// It has ended so.
-    Ended { category: String, service_id: String, answer: Answer },
+    Ended { service: String, answer: Answer },
     /// It is under way; a reference to it.
     Running(Value),
     /// It is not told.
@@ -36,8 +37,8 @@ pub(super) enum Told {
 pub(super) async fn run(arguments: &StatusArguments) -> anyhow::Result<()> {
     let terminal = Terminal::find(&arguments.terminal).await?;
     match find(&terminal, arguments.service.as_deref()).await? {
-        Told::Ended { category, service_id, answer } => {
-            say(&format!("1. service         {category} {service_id}"))?;
+        Told::Ended { service, answer } => {
+            say(&format!("1. service         {service}"))?;
             say(&format!("2. result          {}", answer.line()))?;
             if arguments.receipt {
                 receipt::print_all(&answer.body)?;
@@ -61,7 +62,7 @@ async fn find(terminal: &Terminal, service_id: Option<&str>) -> anyhow::Result<T
     let Some(service_id) = service_id else {
         return ask_status(terminal, None).await;
     };
-    let [payment, reversal] = CATEGORIES.map(|it| reference_to(terminal, Some(it), service_id));
+    let [payment, reversal] = CATEGORIES.map(|it| reference_to(terminal, it, service_id));
     match ask_status(terminal, Some(&payment)).await? {
         Told::Failed(answer) if answer.outcome().condition == "NotFound" => {
             ask_status(terminal, Some(&reversal)).await
@@ -71,7 +72,7 @@ async fn find(terminal: &Terminal, service_id: Option<&str>) -> anyhow::Result<T
 }
 
 /// Refers to a service of this point of sale.
-pub(super) fn reference_to(terminal: &Terminal, category: Option<&str>, service_id: &str) -> Value {
+pub(super) fn reference_to(terminal: &Terminal, category: &str, service_id: &str) -> Value {
     json!({
         "MessageCategory": category,
         "ServiceID": service_id,
@@ -80,10 +81,10 @@ pub(super) fn reference_to(terminal: &Terminal, category: Option<&str>, service_
     })
 }
 
-/// Category and number of the service that is referred to.
+/// Category and number of a service, by a reference to it or by its header.
 pub(super) fn name_of(reference: &Value) -> String {
     let text = |name: &str| reference[name].as_str().unwrap_or("?").to_owned();
-    format!("{} {}", text("MessageCategory"), text("ServiceID"))
+    printable(&format!("{} {}", text("MessageCategory"), text("ServiceID")))
 }
 
 /// Asks for a service; without a reference for the one under way, or the last one.
@@ -105,8 +106,7 @@ pub(super) async fn ask_status(
         bail!("the terminal tells of a service without its answer");
     };
     let header = repeated.get("MessageHeader").unwrap_or(&Value::Null);
-    let text = |name: &str| header[name].as_str().unwrap_or("?").to_owned();
-    let (category, service_id) = (text("MessageCategory"), text("ServiceID"));
+    let category = header["MessageCategory"].as_str().unwrap_or_default();
     let body = repeated.get(&format!("{category}Response")).unwrap_or(&Value::Null);
-    Ok(Told::Ended { answer: answer.inner(body), category, service_id })
+    Ok(Told::Ended { service: name_of(header), answer: answer.inner(body) })
 }

@@ -1,6 +1,6 @@
 //! The line to one terminal: which dialect it speaks, and requests to it.
 
-use super::answer::{Answer, REJECTED};
+use super::answer::{Answer, Outcome, REJECTED};
 use crate::cli::client::http_client;
 use crate::cli::clock::clock_of_sandbox;
 use crate::clock::Clock;
@@ -60,7 +60,8 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Finds the terminal and its dialect by its diagnosis: in XML one of the JSON family is unknown.
+    /// Finds the terminal and its dialect by its diagnosis: in XML one of the JSON family is
+    /// unknown.
     pub(super) async fn find(arguments: &TerminalArguments) -> anyhow::Result<Self> {
         let TerminalArguments { url, terminal, sale_id, api_key } = arguments;
         let (http, base_url) = (http_client()?, url.trim_end_matches('/').to_owned());
@@ -78,18 +79,13 @@ impl Terminal {
             is_busy: false,
         };
         let mut told = found.diagnosis().await?;
-        if told.outcome().condition == "UnavailableDevice" {
-            let in_xml = told.outcome();
+        let in_xml = told.outcome();
+        if in_xml.condition == "UnavailableDevice" {
             found.dialect = Dialect::Json;
             told = found.diagnosis().await?;
             let in_json = told.outcome();
             if in_json.condition == REJECTED {
-                bail!(
-                    "{terminal} does not answer, neither in XML ({}) nor in JSON ({}); `tillgate \
-                     dev` prints its terminals, `/admin/v1/terminals` lists those of any gateway",
-                    in_xml.text,
-                    in_json.text
-                );
+                bail!("{}", unreachable(terminal, &in_xml, &in_json));
             }
         }
         found.is_busy = told.text("/POIStatus/GlobalStatus") == Some("Busy");
@@ -201,4 +197,19 @@ impl Terminal {
         let message = read.map_err(|error| anyhow!("the answer is no nexo message: {error}"))?;
         Answer::of(&message, self.dialect).map(Some)
     }
+}
+
+/// Why a terminal speaks neither dialect, and what to do.
+fn unreachable(poi_id: &str, in_xml: &Outcome, in_json: &Outcome) -> String {
+    if in_json.text.contains("encrypted") {
+        return format!(
+            "{poi_id} takes encrypted messages only in the shop: give the merchant's key with \
+             --api-key, and it is spoken to through the cloud (in `tillgate dev` it is `sandbox`)"
+        );
+    }
+    format!(
+        "{poi_id} does not answer, neither in XML ({}) nor in JSON ({}); `tillgate dev` prints its \
+         terminals, `/admin/v1/terminals` lists those of any gateway",
+        in_xml.text, in_json.text
+    )
 }
