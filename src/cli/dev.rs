@@ -383,6 +383,8 @@ fn welcome(ready: &ReadyLine) -> String {
          \x20 {program} sale --url {base} --endpoint {endpoint} --login {login} \
          --control-key {key} --reader {reader} --amount 10.42 --currency RUB \
          --callback-url {inbox}\n\n\
+         A payment at a terminal:\n\n\
+         \x20 {program} pos pay --url {base} --terminal {terminal} --amount 149.50\n\n\
          The last three digits of the amount in minor units decide (11.16 ends in 116):\n\n\
          {endings}\n\n\
          Ctrl-C stops.\n",
@@ -394,6 +396,7 @@ fn welcome(ready: &ReadyLine) -> String {
         key = ready.control_key,
         readers = serials.join("\n                      "),
         terminals = terminals.join(", "),
+        terminal = ready.terminals.first().map_or("?", |terminal| terminal.poi_id.as_str()),
         reader = ready.readers.first().map_or("?", |reader| reader.serial.as_str()),
         inbox = ready.callback_inbox_url,
         endings = endings.join("\n"),

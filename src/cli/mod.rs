@@ -15,6 +15,7 @@ mod migrate;
 mod openapi;
 mod operator;
 mod operator_access;
+mod pos;
 mod reconcile;
 mod sale;
 mod scan_pan;
@@ -47,6 +48,8 @@ enum Command {
     Openapi,
     /// Make a complete signed sale with a virtual reader, and print each step
     Sale(sale::SaleArguments),
+    /// Play a point of sale at a payment terminal: pay, abort, ask for the status, reverse
+    Pos(pos::PosArguments),
     /// Take what a preauthorisation holds, or a part of it
     Capture(amend::AmendArguments),
     /// Release what is held, or give back what was taken, or a part of it
@@ -107,6 +110,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Openapi => openapi::run(),
         Command::Sale(arguments) => sale::run(arguments).await,
+        Command::Pos(arguments) => pos::run(arguments).await,
         Command::Capture(arguments) => amend::run("capture", arguments).await,
         Command::Return(arguments) => amend::run("return", arguments).await,
         Command::Void(arguments) => amend::run("void", arguments).await,

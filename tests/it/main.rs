@@ -44,6 +44,7 @@ mod operator;
 mod order_life;
 mod orders;
 mod outcome;
+mod pos_commands;
 mod process;
 mod readers;
 mod readme;

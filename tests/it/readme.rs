@@ -126,6 +126,19 @@ fn every_magic_amount_is_listed_with_its_ending() {
 }
 
 #[test]
+fn every_magic_amount_at_a_terminal_is_listed_on_its_page() {
+    let page = repository_file("docs/terminals.md");
+    let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| ")).collect();
+    for (ending, meaning) in tillgate::sandbox::terminal::ENDINGS {
+        let amount = format!("{}.{:02}", ending / 100, ending % 100);
+        let told = rows
+            .iter()
+            .any(|row| row.split(" |").next().unwrap().split(", ").any(|listed| listed == amount));
+        assert!(told, "docs/terminals.md lacks {amount}: {meaning}");
+    }
+}
+
+#[test]
 fn every_file_that_it_points_to_is_there() {
     let readme = repository_file("README.md");
     for link in readme.split("](").skip(1) {

@@ -47,7 +47,7 @@ const BETWEEN_DOORS: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store/", "cli/bench/engine.rs", "cli/bench/driver.rs"]),
     ("rusqlite", &["store/sqlite/", "cli/bench/driver.rs"]),
-    ("actix_web", &["doors/", "app.rs", "cli/bench/gateway.rs"]),
+    ("actix_web", &["doors/", "app.rs", "cli/bench/gateway.rs", "cli/pos/ear.rs"]),
     ("utoipa", &["doors/", "sandbox/inbox.rs"]),
     ("validator", &["doors/"]),
     ("quick_xml", &["doors/nexo/wire/"]),

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
+import { Checks } from "./checks.mjs";
 import { withSandbox } from "./dev.mjs";
 
 const CHROMIUM = "/usr/bin/chromium";
@@ -36,22 +37,6 @@ const saleFields = (ready) => ({
   "encrypted-data": "auto",
   server_callback_url: ready.callback_inbox_url,
 });
-
-class Checks {
-  passed = 0;
-  failed = 0;
-
-  /** Counts a sentence as true or false; `seen` is shown when it is false. */
-  that(sentence, holds, seen = "") {
-    if (holds) {
-      this.passed += 1;
-      console.log(`ok      ${sentence}`);
-    } else {
-      this.failed += 1;
-      console.error(`FAILED  ${sentence}${seen && `: ${seen}`}`);
-    }
-  }
-}
 
 /** Unfolds an operation, fills its form and presses Execute; gives the text of the answer. */
 async function tryOut(page, operation, path, fields) {

@@ -8,10 +8,11 @@ const collection = load("../../postman/tillgate.postman_collection.json");
 const environment = load("../../postman/sandbox.postman_environment.json");
 
 /** How many different assertions the collection has; polling repeats some of them. */
-const ASSERTIONS = 217;
+const ASSERTIONS = 231;
 
 /** The committed environment with what this sandbox printed. */
 function environmentOf(ready) {
+  const terminal = (dialect) => ready.terminals.find((known) => known.dialect === dialect);
   const printed = {
     base_url: ready.base_url,
     endpoint_id: ready.endpoint_id,
@@ -20,6 +21,9 @@ function environmentOf(ready) {
     control_key: ready.control_key,
     reader_serial: ready.readers[0].serial,
     callback_inbox_url: ready.callback_inbox_url,
+    xml_terminal: terminal("xml31").poi_id,
+    json_terminal: terminal("json").poi_id,
+    terminal_key: terminal("json").api_key,
   };
   const values = environment.values.map((entry) => {
     if (!(entry.key in printed)) throw new Error(`nothing is known of the variable ${entry.key}`);
