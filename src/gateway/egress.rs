@@ -1,6 +1,7 @@
 //! The port to addresses that strangers gave us, and the rules that every way to them keeps: no
 //! private networks, the documented ports only.
 
+use super::allow_list::AllowList;
 use super::public_hosts::{is_public, is_public_name};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +15,7 @@ const HTTPS_PORTS: [u16; 2] = [443, 8443];
 #[async_trait]
 pub trait Egress: Send + Sync {
     /// The rules it goes by.
-    fn rules(&self) -> EgressRules;
+    fn rules(&self) -> &EgressRules;
 
     /// Makes one call and answers what came back, whatever its status.
     ///
@@ -50,11 +51,11 @@ pub struct Reply {
 pub const ANSWER_MAX: usize = 1024;
 pub const ANSWER_READ: usize = ANSWER_MAX + 256;
 
-/// Which addresses may be called.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Which addresses may be called: public hosts on the documented ports.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct EgressRules {
-    /// Loopback and private networks too, and any port: for development only.
-    pub allow_private: bool,
+    /// And these on any port: for development only.
+    pub allowed: AllowList,
 }
 
 /// Why an address may not be called. The sentence is shown to the merchant.
@@ -75,7 +76,7 @@ impl EgressRules {
     ///
     /// # Errors
     /// The first rule that the address breaks.
-    pub fn admit(self, address: &str) -> Result<Url, EgressError> {
+    pub fn admit(&self, address: &str) -> Result<Url, EgressError> {
         if !is_plain(address) {
             return Err(EgressError::NotAnAddress);
         }
@@ -88,7 +89,7 @@ impl EgressRules {
     ///
     /// # Errors
     /// The first rule that the address breaks.
-    pub fn admit_url(self, url: &Url) -> Result<(), EgressError> {
+    pub fn admit_url(&self, url: &Url) -> Result<(), EgressError> {
         let ports = match url.scheme() {
             "http" => HTTP_PORTS,
             "https" => HTTPS_PORTS,
@@ -98,7 +99,7 @@ impl EgressRules {
             return Err(EgressError::Credentials);
         }
         let host = url.host().ok_or(EgressError::NotAnAddress)?;
-        if self.allow_private {
+        if self.allowed.has_host(&host) {
             return Ok(());
         }
         if !url.port_or_known_default().is_some_and(|port| ports.contains(&port)) {
@@ -110,6 +111,11 @@ impl EgressRules {
             Host::Domain(name) => is_public_name(name),
         };
         if public { Ok(()) } else { Err(EgressError::PrivateHost) }
+    }
+
+    /// Whether an address may be dialled to which a name has led.
+    pub(super) fn admit_dial(&self, name: &str, ip: IpAddr) -> bool {
+        is_public(ip) || self.allowed.has_name(name) || self.allowed.has_address(ip)
     }
 }
 

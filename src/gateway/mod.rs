@@ -5,6 +5,7 @@
 //! and [`Gateway::deliver`].
 
 mod advice;
+mod allow_list;
 mod amend;
 mod audit;
 mod authorise;
@@ -49,6 +50,7 @@ pub use audit::Verdict;
 pub use callbacks::StopReason;
 pub use close_day::{CloseIntent, Closing};
 pub use deliver::{CallbackWording, Delivery, Worded};
+pub use allow_list::{AllowList, NotAllowable};
 pub use egress::{Call, Egress, EgressError, EgressRules, Reply};
 pub use enrol::NewKeySet;
 pub use explain::Puzzle;

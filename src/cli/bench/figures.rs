@@ -91,6 +91,15 @@ pub(super) const ROUND_FIGURES: &[Figure<Round>] = &[
     figure("accept_aes_rps", "accept, AES DUKPT, per second", 0, |r| Some(r.accept_aes.rps)),
     figure("deliveries_rps", "callbacks sent again, per second", 0, |r| Some(r.deliveries.rps)),
     figure("client_rps", "a bare client's calls, per second", 0, |r| Some(r.deliveries.client_rps)),
+    figure("delivery_cpu_us", "gateway CPU, a callback sent again, us", 1, |r| {
+        Some(r.deliveries.cpu_us)
+    }),
+    figure("delivery_cpu_with_database_us", "the same, with the database's, us", 1, |r| {
+        r.deliveries.whole_cpu_us()
+    }),
+    figure("client_cpu_us", "CPU of a bare client's call and its receiver, us", 1, |r| {
+        Some(r.deliveries.client_cpu_us)
+    }),
     figure("e2e_rps", "end to end, per second", 0, |r| Some(r.e2e.rps)),
     figure("status_rps", "status, per second", 0, |r| Some(r.status.rps)),
     figure("naive_rps", "naive, per second", 0, |r| Some(r.naive.rps)),

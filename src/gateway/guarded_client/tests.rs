@@ -1,12 +1,20 @@
 //! Names that lie, on the way through the real client.
 
 use super::*;
+use super::super::allow_list::AllowList;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::sync::Mutex;
 
-const STRICT: EgressRules = EgressRules { allow_private: false };
-const DEVELOPMENT: EgressRules = EgressRules { allow_private: true };
+/// Public hosts alone.
+fn strict() -> EgressRules {
+    EgressRules::default()
+}
+
+/// This machine and these, too.
+fn development(hosts: &[&str]) -> EgressRules {
+    EgressRules { allowed: AllowList::loopback().and(&AllowList::parse(hosts).unwrap()) }
+}
 const PUBLIC: &str = "93.184.216.34:0";
 const ANOTHER_PUBLIC: &str = "[2606:2800:220:1::1]:0";
 
@@ -87,7 +95,7 @@ async fn a_name_that_leads_inside_is_refused_when_it_is_dialled() {
     let (listener, address) = inside();
     for scheme in ["http", "https"] {
         let lookup = Scripted::new(vec![Ok(vec![address])]);
-        let sent = called(STRICT, &lookup, &format!("{scheme}://shop.example.com/cb")).await;
+        let sent = called(strict(), &lookup, &format!("{scheme}://shop.example.com/cb")).await;
         assert_eq!(sent, Err("cannot connect: the host is not a public one".to_owned()));
         assert_eq!(lookup.questions_left(), 0, "it was asked");
     }
@@ -95,7 +103,7 @@ async fn a_name_that_leads_inside_is_refused_when_it_is_dialled() {
     // The same way under the rules of development does lead there, by the port that was looked up.
     let address = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned());
     let lookup = Scripted::new(vec![Ok(vec![address])]);
-    let reply = called(DEVELOPMENT, &lookup, "http://shop.example.com/cb").await.unwrap();
+    let reply = called(development(&[]), &lookup, "http://shop.example.com/cb").await.unwrap();
     assert_eq!((reply.status, reply.address), (200, Some(address)));
 }
 
@@ -114,9 +122,13 @@ async fn every_special_address_that_a_name_leads_to_is_refused() {
         "[2002:7f00:1::]:0",
     ] {
         let refused = Err("the host is not a public one".to_owned());
-        assert_eq!(dialled(STRICT, &Scripted::new(vec![found(&[address])])).await, refused);
-        let lookup = Scripted::new(vec![found(&[address])]);
-        assert_eq!(dialled(DEVELOPMENT, &lookup).await, Ok(vec![address.parse().unwrap()]));
+        assert_eq!(dialled(strict(), &Scripted::new(vec![found(&[address])])).await, refused);
+        // Unless each network is allowed, or the name itself.
+        for allowed in [&["0.0.0.0/0", "::/0"][..], &["shop.example.com"]] {
+            let lookup = Scripted::new(vec![found(&[address])]);
+            let sent = dialled(development(allowed), &lookup).await;
+            assert_eq!(sent, Ok(vec![address.parse().unwrap()]));
+        }
     }
 }
 
@@ -124,9 +136,9 @@ async fn every_special_address_that_a_name_leads_to_is_refused() {
 async fn a_name_that_changes_its_mind_is_looked_at_each_time() {
     let lookup = Scripted::new(vec![found(&[PUBLIC]), found(&["127.0.0.1:0"]), found(&[PUBLIC])]);
     let public = Ok(vec![PUBLIC.parse().unwrap()]);
-    assert_eq!(dialled(STRICT, &lookup).await, public);
-    assert!(dialled(STRICT, &lookup).await.is_err());
-    assert_eq!(dialled(STRICT, &lookup).await, public);
+    assert_eq!(dialled(strict(), &lookup).await, public);
+    assert!(dialled(strict(), &lookup).await.is_err());
+    assert_eq!(dialled(strict(), &lookup).await, public);
 }
 
 #[tokio::test]
@@ -134,7 +146,15 @@ async fn of_public_and_private_addresses_only_the_public_ones_are_dialled() {
     let mixed = ["127.0.0.1:0", PUBLIC, "[::1]:0", ANOTHER_PUBLIC, "10.0.0.1:0"];
     let lookup = Scripted::new(vec![found(&mixed)]);
     let public = [PUBLIC, ANOTHER_PUBLIC].map(|address| address.parse().unwrap());
-    assert_eq!(dialled(STRICT, &lookup).await, Ok(public.to_vec()));
+    assert_eq!(dialled(strict(), &lookup).await, Ok(public.to_vec()));
+}
+
+#[tokio::test]
+async fn a_name_leads_into_the_allowed_networks_and_no_others() {
+    let mixed = ["127.0.0.1:0", "10.0.0.1:0", "169.254.169.254:0", "[::1]:0", PUBLIC];
+    let lookup = Scripted::new(vec![found(&mixed)]);
+    let allowed = ["127.0.0.1:0", "[::1]:0", PUBLIC].map(|address| address.parse().unwrap());
+    assert_eq!(dialled(development(&["app"]), &lookup).await, Ok(allowed.to_vec()));
 }
 
 #[tokio::test]
@@ -144,7 +164,7 @@ async fn a_name_without_an_address_and_one_that_cannot_be_looked_up_say_so() {
         (Err(io::Error::other("no name server")), "cannot connect: no name server"),
     ] {
         let lookup = Scripted::new(vec![answer]);
-        let sent = called(STRICT, &lookup, "https://shop.example.com/cb").await;
+        let sent = called(strict(), &lookup, "https://shop.example.com/cb").await;
         assert_eq!(sent, Err(why.to_owned()));
     }
 }
@@ -163,7 +183,7 @@ async fn an_ip_address_in_the_url_is_no_way_around_the_resolver() {
         (format!("http://localhost:{port}/"), EgressError::Port),
         ("http://localhost/".to_owned(), EgressError::PrivateHost),
     ] {
-        let sent = called(STRICT, &Scripted::new(Vec::new()), &url).await;
+        let sent = called(strict(), &Scripted::new(Vec::new()), &url).await;
         assert_eq!(sent, Err(why.to_string()), "{url}");
     }
     assert!(nobody_came(&listener));
@@ -177,7 +197,7 @@ async fn nobody_follows_where_a_receiver_points() {
             "HTTP/1.1 {status} X\r\nLocation: http://{elsewhere}/\r\nContent-Length: 0\r\n\r\n"
         ));
         let lookup = Scripted::new(Vec::new());
-        let reply = called(DEVELOPMENT, &lookup, &format!("http://{address}/cb")).await;
+        let reply = called(development(&[]), &lookup, &format!("http://{address}/cb")).await;
         assert_eq!(reply.unwrap().status, status);
     }
     assert!(nobody_came(&listener));

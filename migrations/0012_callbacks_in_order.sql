@@ -1,0 +1,4 @@
+-- Callbacks are claimed in the order in which they fall due, and of the same moment by number: a
+-- stretch of time that is sent again is due at one moment, and no claim may sort all of it.
+DROP INDEX notices_by_due;
+CREATE INDEX notices_by_due ON notices (due_at, id) WHERE due_at IS NOT NULL;
