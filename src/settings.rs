@@ -276,7 +276,8 @@ mod tests {
     #[test]
     fn who_still_writes_allow_private_callbacks_is_told_what_to_write() {
         for before in ["true", "false"] {
-            let text = format!("allow_private_callbacks = {before}\ncallback_allow = ['10.0.0.1/8']");
+            let text =
+                format!("allow_private_callbacks = {before}\ncallback_allow = ['10.0.0.1/8']");
             let Err(SettingsError(problems)) = load(&text) else { panic!("it was taken") };
             let named = |name: &str| problems.iter().any(|problem| problem.starts_with(name));
             assert!(named("allow_private_callbacks: "), "{problems:?}");

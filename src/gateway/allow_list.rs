@@ -90,8 +90,14 @@ impl FromStr for Allowed {
                 false => Err(()),
             };
         }
+        // What URLs allow in a name beyond these would be a pattern, and none is meant.
+        let plain = |name: &str| {
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
         match Host::parse(entry) {
-            Ok(Host::Domain(name)) => Ok(Self::Name(name.trim_end_matches('.').to_owned())),
+            Ok(Host::Domain(name)) if plain(&name) => {
+                Ok(Self::Name(name.trim_end_matches('.').to_owned()))
+            }
             _ => Err(()),
         }
     }
@@ -131,7 +137,8 @@ mod tests {
     #[test]
     fn a_network_ends_where_its_bits_say() {
         let list = list(&["10.1.2.0/23", "fd12::/16", "::1", "192.0.2.7"]);
-        for inside in ["10.1.2.0", "10.1.3.255", "::ffff:10.1.2.9", "fd12:ff::1", "::1", "192.0.2.7"]
+        for inside in
+            ["10.1.2.0", "10.1.3.255", "::ffff:10.1.2.9", "fd12:ff::1", "::1", "192.0.2.7"]
         {
             assert!(has(&list, inside), "{inside}");
         }

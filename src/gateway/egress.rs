@@ -25,6 +25,9 @@ pub trait Egress: Send + Sync {
     async fn send(&self, call: Call) -> Result<Reply, String>;
 }
 
+/// The header of Standard Webhooks that holds signatures, separated by blanks.
+pub(super) const SIGNATURE_HEADER: &str = "webhook-signature";
+
 /// What is sent to a receiver: a GET, or a POST of JSON.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Call {
@@ -32,6 +35,15 @@ pub struct Call {
     pub headers: Vec<(&'static str, String)>,
     /// The JSON text to POST.
     pub body: Option<String>,
+}
+
+impl Call {
+    /// The signatures that it carries (Standard Webhooks), each without its version.
+    pub(super) fn signatures(&self) -> impl Iterator<Item = &str> {
+        let all = self.headers.iter().filter(|(name, _)| *name == SIGNATURE_HEADER);
+        let each = all.flat_map(|(_, value)| value.split(' '));
+        each.map(|one| one.split_once(',').map_or(one, |(_, signature)| signature))
+    }
 }
 
 /// What a receiver answered.

@@ -45,12 +45,12 @@ pub use crate::store::{
     Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, SettlementLine,
 };
 pub use advice::{Encrypted, Noted, TillMessage};
+pub use allow_list::{AllowList, NotAllowable};
 pub use amend::AmendIntent;
 pub use audit::Verdict;
 pub use callbacks::StopReason;
 pub use close_day::{CloseIntent, Closing};
-pub use deliver::{CallbackWording, Delivery, Worded};
-pub use allow_list::{AllowList, NotAllowable};
+pub use deliver::{Attempted, CallbackWording, Delivery, Worded};
 pub use egress::{Call, Egress, EgressError, EgressRules, Reply};
 pub use enrol::NewKeySet;
 pub use explain::Puzzle;

@@ -170,7 +170,8 @@ impl World {
                 self.gateway().take_step(job).await.unwrap();
             }
             for notice in notices {
-                self.gateway().deliver(notice).await.unwrap();
+                let attempted = self.gateway().attempt(notice).await.unwrap();
+                self.gateway().record_attempt(attempted).await.unwrap();
             }
         }
     }

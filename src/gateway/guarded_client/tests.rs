@@ -1,10 +1,12 @@
 //! Names that lie, on the way through the real client.
 
-use super::*;
 use super::super::allow_list::AllowList;
+use super::*;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::sync::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Public hosts alone.
 fn strict() -> EgressRules {
@@ -201,4 +203,159 @@ async fn nobody_follows_where_a_receiver_points() {
         assert_eq!(reply.unwrap().status, status);
     }
     assert!(nobody_came(&listener));
+}
+
+/// As long as the outside world takes, and none of ours: the clock of these tests leaps whenever
+/// both sides wait.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// A receiver in the time of the test, which does this with each connection.
+async fn receiver<F>(deed: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(deed(stream));
+        }
+    });
+    address
+}
+
+/// Says this byte by byte, one a second, to whoever has asked.
+async fn drip(mut stream: TcpStream, said: Vec<u8>) {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    stream.read(&mut [0; 4096]).await.unwrap();
+    for byte in said {
+        seconds.tick().await;
+        if stream.write_all(&[byte]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What comes of a call to a receiver that takes its time, and how long that took.
+async fn timed(scheme: &str, address: SocketAddr) -> (Result<Reply, String>, Duration) {
+    let begun = tokio::time::Instant::now();
+    let url = format!("{scheme}://{address}/cb");
+    let nobody_asked = Scripted::new(Vec::new());
+    let call = called(development(&[]), &nobody_asked, &url);
+    let sent = tokio::time::timeout(PATIENCE, call).await.expect("it ends");
+    (sent, begun.elapsed())
+}
+
+/// That an attempt ended for want of time, when its time was over.
+fn assert_late(sent: &Result<Reply, String>, took: Duration, limit: Duration) {
+    let why = sent.as_ref().unwrap_err();
+    assert!(why.starts_with("no answer in time"), "{why}");
+    // Timers go by the millisecond.
+    assert!((limit..limit + Duration::from_millis(10)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_answers_is_waited_for_thirty_seconds() {
+    let silent = receiver(|mut stream| async move {
+        stream.read(&mut [0; 4096]).await.unwrap();
+        tokio::time::timeout(PATIENCE, std::future::pending::<()>()).await.unwrap_err();
+    });
+    let (sent, took) = timed("http", silent.await).await;
+    assert_late(&sent, took, Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_a_byte_a_second_is_waited_for_thirty_seconds() {
+    let dripping = receiver(|stream| drip(stream, b"HTTP/1.1 200 OK\r\n".repeat(1000)));
+    let (sent, took) = timed("http", dripping.await).await;
+    assert_late(&sent, took, Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_comes_a_byte_a_second_costs_one_second_and_takes_nothing_back() {
+    let dripping = receiver(|mut stream| async move {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        drip(stream, vec![b'a'; 1000]).await;
+    });
+    let (sent, took) = timed("http", dripping.await).await;
+    let reply = sent.unwrap();
+    assert_eq!(reply.status, 200);
+    assert!((1..=2).contains(&reply.answer.len()), "{:?}", reply.answer);
+    assert!(took < Duration::from_millis(1100), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tls_that_does_not_begin_or_comes_a_byte_a_second_is_waited_for_five_seconds() {
+    // A record of a handshake that would be long.
+    let hello = [&[22, 3, 3, 0x40, 0][..], &[0; 1000]].concat();
+    for said in [Vec::new(), hello] {
+        let slow = receiver(move |stream| {
+            let said = said.clone();
+            async move {
+                drip(stream, said).await;
+                tokio::time::timeout(PATIENCE, std::future::pending::<()>()).await.unwrap_err();
+            }
+        });
+        let (sent, took) = timed("https", slow.await).await;
+        assert_late(&sent, took, Duration::from_secs(5));
+    }
+}
+
+/// Says yes to whoever asks, and closes.
+async fn say_yes(mut stream: TcpStream) {
+    stream.read(&mut [0; 4096]).await.unwrap();
+    let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    stream.write_all(answer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_flaps_is_asked_for_again_at_each_attempt() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (first, second) = (receiver(say_yes).await, receiver(say_yes).await);
+    let lookup = Scripted::new(vec![
+        Ok(vec![first]),
+        Err(io::Error::other("no name server")),
+        found(&[]),
+        Ok(vec![second]),
+        Ok(vec!["169.254.169.254:80".parse().unwrap()]),
+        Ok(vec![first]),
+    ]);
+    let client = GuardedClient::with_lookup(development(&[]), Arc::clone(&lookup)).unwrap();
+    let mut dialled = Vec::new();
+    for _ in 0..6 {
+        let address = "http://shop.example.com/cb".parse().unwrap();
+        let sent = client.send(Call { address, headers: Vec::new(), body: None }).await;
+        dialled.push(sent.map(|reply| reply.address.unwrap()));
+    }
+    let failed = |why: &str| Err(format!("cannot connect: {why}"));
+    assert_eq!(
+        dialled,
+        [
+            Ok(first),
+            failed("no name server"),
+            failed("the name has no address"),
+            Ok(second),
+            failed("the host is not a public one"),
+            Ok(first),
+        ]
+    );
+    assert_eq!(lookup.questions_left(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_server_that_never_answers_is_waited_for_five_seconds() {
+    struct Silent;
+    #[async_trait]
+    impl Lookup for Silent {
+        async fn addresses(&self, _: &str) -> Answered {
+            tokio::time::timeout(PATIENCE, std::future::pending()).await.unwrap()
+        }
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = GuardedClient::with_lookup(strict(), Arc::new(Silent)).unwrap();
+    let (begun, address) = (tokio::time::Instant::now(), "http://shop.example.com/cb".parse());
+    let call = Call { address: address.unwrap(), headers: Vec::new(), body: None };
+    let sent = client.send(call).await;
+    assert_late(&sent, begun.elapsed(), Duration::from_secs(5));
 }
