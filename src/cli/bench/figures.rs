@@ -188,6 +188,7 @@ pub(super) const EVIL_FIGURES: &[Figure<Evil>] = &[
     }),
     figure("healthy_p99_us", "end to end p99, none hangs, us", 0, |e| Some(e.without.p99_us)),
     figure("healthy_p99_with_evil_us", "healthy p99, half hang, us", 0, |e| Some(e.with.p99_us)),
+    figure("evil_growth_mib", "memory growth while half hang, MiB", 1, |e| Some(e.growth_mib)),
 ];
 
 /// What several samples gave for one figure.
