@@ -16,8 +16,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// An array is made once. A set that is not may be made again for each row that is due, whenever the
-/// planner takes a table that has filled since it was last counted for a young one.
+/// An array is made once. A set that is not may be made again for each row that is due, whenever
+/// the planner takes a table that has filled since it was last counted for a young one.
 const CLAIM_JOBS: &str = claim_jobs!("= ANY(ARRAY(", "))");
 const CLAIM_NOTICES: &str = claim_notices!("= ANY(ARRAY(", "))");
 const LOOK: &str = "\
