@@ -237,7 +237,7 @@ fn build_gateway(
         (None, Some(host)) => Arc::<SandboxHost>::clone(host),
         (None, None) => Arc::new(Unplugged),
     };
-    let rules = EgressRules { allow_private: settings.allow_private_callbacks };
+    let rules = EgressRules { allowed: settings.callback_allow.clone() };
     let client = GuardedClient::new(rules).context("cannot set up the client for callbacks")?;
     let keys = Arc::new(Keys::derive(&settings.master_keys));
     let software = || SoftwareKeys::new(Arc::clone(&keys), start.entropy.clone(), pin_zone);

@@ -3,6 +3,7 @@
 
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::seal::SealingKey;
+use crate::gateway::AllowList;
 use crate::store::Location;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -35,7 +36,9 @@ struct Written {
     sandbox: bool,
     sandbox_host_delay_ms: u64,
     acquirer_timeout_ms: u64,
-    allow_private_callbacks: bool,
+    callback_allow: Vec<String>,
+    /// What stood in the place of `callback_allow` before.
+    allow_private_callbacks: Option<bool>,
     test_cards_only: bool,
     jobs_at_once: usize,
     callbacks_at_once: usize,
@@ -56,7 +59,8 @@ pub struct Settings {
     pub sandbox: bool,
     pub sandbox_host_delay: Duration,
     pub acquirer_timeout: Duration,
-    pub allow_private_callbacks: bool,
+    /// Where callbacks may go beside public hosts.
+    pub callback_allow: AllowList,
     pub test_cards_only: bool,
     pub jobs_at_once: usize,
     pub callbacks_at_once: usize,
@@ -125,7 +129,7 @@ impl Settings {
             sandbox: true,
             sandbox_host_delay: Duration::ZERO,
             acquirer_timeout: Duration::from_secs(20),
-            allow_private_callbacks: true,
+            callback_allow: AllowList::loopback(),
             test_cards_only: true,
             jobs_at_once: 1024,
             callbacks_at_once: 4096,
@@ -176,6 +180,18 @@ impl Written {
                 "admin_token: at least {ADMIN_TOKEN_MIN} characters (`openssl rand -hex 32`)"
             ));
         }
+        let callback_allow = AllowList::parse(&self.callback_allow);
+        if let Err(problem) = &callback_allow {
+            note(format!("callback_allow: {problem}"));
+        }
+        if self.allow_private_callbacks.is_some() {
+            note(
+                "allow_private_callbacks: it is called callback_allow now, and names what is \
+                 allowed: [] stands for false, [\"localhost\", \"127.0.0.0/8\", \"::1\"] lets \
+                 callbacks go to this machine"
+                    .to_owned(),
+            );
+        }
         if !matches!(self.log_format.as_str(), "text" | "json") {
             note("log_format: text or json".to_owned());
         }
@@ -185,8 +201,8 @@ impl Written {
                 note(format!("public_base_urls: {url:?} is not https://HOST or http://HOST"));
             }
         }
-        let (Ok(listen), Some(location), Ok(master_keys), true) =
-            (listen, location, master_keys, problems.is_empty())
+        let (Ok(listen), Some(location), Ok(master_keys), Ok(callback_allow), true) =
+            (listen, location, master_keys, callback_allow, problems.is_empty())
         else {
             return Err(SettingsError(problems));
         };
@@ -198,7 +214,7 @@ impl Written {
             sandbox: self.sandbox,
             sandbox_host_delay: Duration::from_millis(self.sandbox_host_delay_ms),
             acquirer_timeout: Duration::from_millis(self.acquirer_timeout_ms),
-            allow_private_callbacks: self.allow_private_callbacks,
+            callback_allow,
             test_cards_only: self.test_cards_only,
             jobs_at_once: self.jobs_at_once,
             callbacks_at_once: self.callbacks_at_once,
@@ -258,10 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn who_still_writes_allow_private_callbacks_is_told_what_to_write() {
+        for before in ["true", "false"] {
+            let text =
+                format!("allow_private_callbacks = {before}\ncallback_allow = ['10.0.0.1/8']");
+            let Err(SettingsError(problems)) = load(&text) else { panic!("it was taken") };
+            let named = |name: &str| problems.iter().any(|problem| problem.starts_with(name));
+            assert!(named("allow_private_callbacks: "), "{problems:?}");
+            assert!(named("callback_allow: \"10.0.0.1/8\" is no host"), "{problems:?}");
+        }
+    }
+
+    #[test]
     fn a_key_is_all_that_the_defaults_lack() {
         let key = "00".repeat(32);
         let settings = load(&format!("master_key = '{key}'")).unwrap_or_else(|e| panic!("{e}"));
-        assert!(!settings.sandbox && !settings.allow_private_callbacks);
+        assert!(!settings.sandbox && settings.callback_allow == AllowList::default());
         assert_eq!(settings.listen.port(), 8080);
     }
 }

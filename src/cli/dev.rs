@@ -6,7 +6,7 @@ use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::docs::DOCS_PATH;
 use crate::doors::sandbox::INBOX_PATH;
-use crate::gateway::{Failure, Gateway, NewKeySet, NewTerminal, RegistryError};
+use crate::gateway::{AllowList, Failure, Gateway, NewKeySet, NewTerminal, RegistryError};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::key_set::{AesLength, Cipher, DataVariant};
 use crate::payment::ksn::Ksn;
@@ -96,6 +96,10 @@ pub(super) struct DevArguments {
     /// Take any card number, not published test cards only. Never hold a real card to the sandbox
     #[arg(long)]
     any_card: bool,
+    /// Let callbacks go there, too: a name, an address, or a network as ADDRESS/BITS, beside public
+    /// hosts and this machine. May be given several times
+    #[arg(long, value_name = "HOST")]
+    callback_allow: Vec<String>,
     /// How much to log to standard error: error, warn, info, debug
     #[arg(long, default_value = "info")]
     log: String,
@@ -117,6 +121,8 @@ pub(super) async fn run(arguments: DevArguments) -> anyhow::Result<()> {
     let mut settings = Settings::for_dev(listen, location, master_key);
     settings.sandbox_host_delay = std::time::Duration::from_millis(arguments.host_delay_ms);
     settings.test_cards_only = !arguments.any_card;
+    let allowed = AllowList::parse(&arguments.callback_allow).context("--callback-allow")?;
+    settings.callback_allow = settings.callback_allow.and(&allowed);
     let start = Start {
         clock: Clock::sandbox(),
         entropy: entropy.clone(),

@@ -76,6 +76,28 @@ impl Delivery {
     }
 }
 
+/// An attempt that is yet to be recorded.
+#[derive(Debug)]
+pub struct Attempted {
+    result: NoticeResult,
+    /// How long the receiver took; `None` when it was not asked.
+    took: Option<Duration>,
+    /// The end point whose receiver wants no more.
+    gone: Option<EndpointId>,
+}
+
+impl Attempted {
+    fn without_asking(due: &DueNotice, attempt: Attempt) -> Self {
+        Self { result: result_of(due, attempt), took: None, gone: None }
+    }
+
+    /// How long the receiver took; `None` when it was not asked.
+    #[must_use]
+    pub fn took(&self) -> Option<Duration> {
+        self.took
+    }
+}
+
 impl Gateway {
     /// Takes up to `most` due callbacks from the database for this worker alone.
     ///
@@ -88,39 +110,50 @@ impl Gateway {
         Ok(due.into_iter().map(|due| Delivery { due, leased_until, order: None }).collect())
     }
 
-    /// Makes one attempt to deliver a callback and records what came of it. Answers how long the
-    /// receiver took, `None` when it was not asked.
+    /// Makes one attempt to deliver a callback, if its end point is not stopped and does not rest.
+    /// Whatever came of it is for [`Gateway::record_attempt`].
     ///
     /// # Errors
     /// `Unavailable` when the database is away: then the attempt is made again.
-    pub async fn deliver(&self, delivery: Delivery) -> Result<Option<Duration>, Failure> {
+    pub async fn attempt(&self, delivery: Delivery) -> Result<Attempted, Failure> {
         let Delivery { due, leased_until, order } = delivery;
         let now = self.clock().now();
         if now + ATTEMPT_MAX > leased_until {
             // It waited too long in memory; the next owner makes this attempt.
-            return self.note(&due, Attempt::NotMade(now)).await.map(|()| None);
+            return Ok(Attempted::without_asking(&due, Attempt::NotMade(now)));
         }
         let endpoint = due.notice.endpoint;
         if self.are_callbacks_stopped(endpoint).await? {
-            return self.note(&due, Attempt::Held).await.map(|()| None);
+            return Ok(Attempted::without_asking(&due, Attempt::Held));
         }
         if let Err(until) = self.breakers.admit(endpoint, now) {
-            return self.note(&due, Attempt::NotMade(until)).await.map(|()| None);
+            return Ok(Attempted::without_asking(&due, Attempt::NotMade(until)));
         }
-        let prepared = match self.prepare(&due.notice, order).await {
-            Ok(prepared) => prepared,
+        match self.prepare(&due.notice, order).await {
+            Ok(prepared) => Ok(self.ask_receiver(&due, prepared).await),
             Err(failure) => {
                 // The receiver was not asked, so the attempt does not count.
                 self.note(&due, Attempt::NotMade(now + OWN_FAULT_PAUSE)).await?;
                 count(endpoint, "own_fault");
-                return Err(failure);
+                Err(failure)
             }
-        };
-        self.attempt(&due, prepared).await.map(Some)
+        }
     }
 
-    /// Makes the attempt and records it. Answers how long the receiver took.
-    async fn attempt(&self, due: &DueNotice, prepared: Prepared) -> Result<Duration, Failure> {
+    /// Records an attempt, in the transaction that moves its callback on.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database is away: then the attempt is made again.
+    pub async fn record_attempt(&self, attempted: Attempted) -> Result<(), Failure> {
+        self.store().note_attempt(attempted.result).await?;
+        if let Some(endpoint) = attempted.gone {
+            self.stop_callbacks(endpoint, StopReason::Gone).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the receiver, and learns from what it says.
+    async fn ask_receiver(&self, due: &DueNotice, prepared: Prepared) -> Attempted {
         let DueNotice { notice, attempts, since_requeued } = due;
         let Prepared { call, webhooks, secrets } = prepared;
         let made_at = self.clock().now();
@@ -139,21 +172,15 @@ impl Gateway {
         let is_gone = webhooks != Webhooks::Off && sent.as_ref().is_ok_and(|r| r.status == GONE);
         let facts = facts_of(sent, delivered, &secrets, made_at, took);
         tell(due, attempt, &facts);
-        self.store()
-            .note_attempt(NoticeResult {
-                id: notice.id,
-                attempts: *attempts,
-                attempt,
-                facts: Some(facts),
-            })
-            .await?;
         if self.breakers.learn(notice.endpoint, delivered, now) {
             alert(notice.endpoint, "failing", "ten callbacks in a row have failed; they rest");
         }
-        if is_gone {
-            self.stop_callbacks(notice.endpoint, StopReason::Gone).await?;
+        let facts = Some(facts);
+        Attempted {
+            result: NoticeResult { id: notice.id, attempts: *attempts, attempt, facts },
+            took: Some(took),
+            gone: is_gone.then_some(notice.endpoint),
         }
-        Ok(took)
     }
 
     /// Gives back a callback that nobody tried to deliver, to be tried after `pause`.
@@ -192,18 +219,16 @@ impl Gateway {
         }
         let signing = self.webhook_signing(notice.endpoint).await?;
         let seconds = self.clock().now() / SECOND;
-        Ok(Prepared {
-            call: worded.map(|worded| signing.call(notice, worded, seconds)),
-            webhooks: signing.webhooks,
-            secrets,
-        })
+        let call = worded.map(|worded| signing.call(notice, worded, seconds));
+        if let Ok(call) = &call {
+            secrets.extend(call.signatures().map(|one| Zeroizing::new(one.to_owned())));
+        }
+        Ok(Prepared { call, webhooks: signing.webhooks, secrets })
     }
 
     /// Records what came of a claimed callback.
     async fn note(&self, due: &DueNotice, attempt: Attempt) -> Result<(), Failure> {
-        let result =
-            NoticeResult { id: due.notice.id, attempts: due.attempts, attempt, facts: None };
-        Ok(self.store().note_attempt(result).await?)
+        Ok(self.store().note_attempt(result_of(due, attempt)).await?)
     }
 
     /// The callback that the order owes as it now is, if any.
@@ -227,6 +252,11 @@ pub(super) struct Prepared {
     webhooks: Webhooks,
     /// What a receiver might repeat and nobody may keep.
     secrets: Vec<Zeroizing<String>>,
+}
+
+/// What came of a callback whose receiver was not asked.
+fn result_of(due: &DueNotice, attempt: Attempt) -> NoticeResult {
+    NoticeResult { id: due.notice.id, attempts: due.attempts, attempt, facts: None }
 }
 
 fn facts_of(

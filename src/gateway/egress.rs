@@ -1,6 +1,7 @@
 //! The port to addresses that strangers gave us, and the rules that every way to them keeps: no
 //! private networks, the documented ports only.
 
+use super::allow_list::AllowList;
 use super::public_hosts::{is_public, is_public_name};
 use async_trait::async_trait;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +16,7 @@ const HTTPS_PORTS: [u16; 2] = [443, 8443];
 #[async_trait]
 pub trait Egress: Send + Sync {
     /// The rules it goes by.
-    fn rules(&self) -> EgressRules;
+    fn rules(&self) -> &EgressRules;
 
     /// Makes one call and answers what came back, whatever its status.
     ///
@@ -51,6 +52,9 @@ pub struct Exchanged {
 /// The longest answer that is read of a point of sale.
 pub const EXCHANGED_MAX: usize = 64 * 1024;
 
+/// The header of Standard Webhooks that holds signatures, separated by blanks.
+pub(super) const SIGNATURE_HEADER: &str = "webhook-signature";
+
 /// What is sent to a receiver: a GET, or a POST of JSON.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Call {
@@ -58,6 +62,15 @@ pub struct Call {
     pub headers: Vec<(&'static str, String)>,
     /// The JSON text to POST.
     pub body: Option<String>,
+}
+
+impl Call {
+    /// The signatures that it carries (Standard Webhooks), each without its version.
+    pub(super) fn signatures(&self) -> impl Iterator<Item = &str> {
+        let all = self.headers.iter().filter(|(name, _)| *name == SIGNATURE_HEADER);
+        let each = all.flat_map(|(_, value)| value.split(' '));
+        each.map(|one| one.split_once(',').map_or(one, |(_, signature)| signature))
+    }
 }
 
 /// What a receiver answered.
@@ -77,11 +90,11 @@ pub struct Reply {
 pub const ANSWER_MAX: usize = 1024;
 pub const ANSWER_READ: usize = ANSWER_MAX + 256;
 
-/// Which addresses may be called.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Which addresses may be called: public hosts on the documented ports.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct EgressRules {
-    /// Loopback and private networks too, and any port: for development only.
-    pub allow_private: bool,
+    /// And these on any port: for development only.
+    pub allowed: AllowList,
 }
 
 /// Why an address may not be called. The sentence is shown to the merchant.
@@ -102,7 +115,7 @@ impl EgressRules {
     ///
     /// # Errors
     /// The first rule that the address breaks.
-    pub fn admit(self, address: &str) -> Result<Url, EgressError> {
+    pub fn admit(&self, address: &str) -> Result<Url, EgressError> {
         if !is_plain(address) {
             return Err(EgressError::NotAnAddress);
         }
@@ -115,7 +128,7 @@ impl EgressRules {
     ///
     /// # Errors
     /// The first rule that the address breaks.
-    pub fn admit_url(self, url: &Url) -> Result<(), EgressError> {
+    pub fn admit_url(&self, url: &Url) -> Result<(), EgressError> {
         let ports = match url.scheme() {
             "http" => HTTP_PORTS,
             "https" => HTTPS_PORTS,
@@ -125,7 +138,7 @@ impl EgressRules {
             return Err(EgressError::Credentials);
         }
         let host = url.host().ok_or(EgressError::NotAnAddress)?;
-        if self.allow_private {
+        if self.allowed.has_host(&host) {
             return Ok(());
         }
         if !url.port_or_known_default().is_some_and(|port| ports.contains(&port)) {
@@ -137,6 +150,11 @@ impl EgressRules {
             Host::Domain(name) => is_public_name(name),
         };
         if public { Ok(()) } else { Err(EgressError::PrivateHost) }
+    }
+
+    /// Whether an address may be dialled to which a name has led.
+    pub(super) fn admit_dial(&self, name: &str, ip: IpAddr) -> bool {
+        is_public(ip) || self.allowed.has_name(name) || self.allowed.has_address(ip)
     }
 }
 

@@ -4,7 +4,6 @@
 use super::egress::{
     ANSWER_READ, Call, EXCHANGED_MAX, Egress, EgressError, EgressRules, Exchange, Exchanged, Reply,
 };
-use super::public_hosts::is_public;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -50,7 +49,7 @@ impl GuardedClient {
             // in the pool must be opened again.
             .pool_max_idle_per_host(usize::MAX)
             .user_agent(concat!("tillgate/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(GuardedResolver { rules, lookup }))
+            .dns_resolver(Arc::new(GuardedResolver { rules: rules.clone(), lookup }))
             .build()?;
         Ok(Self { client, rules })
     }
@@ -58,8 +57,8 @@ impl GuardedClient {
 
 #[async_trait]
 impl Egress for GuardedClient {
-    fn rules(&self) -> EgressRules {
-        self.rules
+    fn rules(&self) -> &EgressRules {
+        &self.rules
     }
 
     async fn send(&self, call: Call) -> Result<Reply, String> {
@@ -163,13 +162,13 @@ struct GuardedResolver<L> {
 
 impl<L: Lookup + 'static> Resolve for GuardedResolver<L> {
     fn resolve(&self, name: Name) -> Resolving {
-        let (rules, lookup) = (self.rules, Arc::clone(&self.lookup));
+        let (rules, lookup) = (self.rules.clone(), Arc::clone(&self.lookup));
         Box::pin(async move {
             let mut found = lookup.addresses(name.as_str()).await?;
             if found.is_empty() {
                 return Err("the name has no address".into());
             }
-            found.retain(|address| rules.allow_private || is_public(address.ip()));
+            found.retain(|address| rules.admit_dial(name.as_str(), address.ip()));
             if found.is_empty() {
                 return Err(EgressError::PrivateHost.into());
             }

@@ -5,6 +5,7 @@
 //! and [`Gateway::deliver`].
 
 mod advice;
+mod allow_list;
 mod amend;
 mod audit;
 mod authorise;
@@ -48,11 +49,12 @@ pub use crate::store::{
     ServiceKey, ServiceMatch, ServiceRecord, SessionRecord, SettlementLine, Taken,
 };
 pub use advice::{Encrypted, Noted, TillMessage};
+pub use allow_list::{AllowList, NotAllowable};
 pub use amend::AmendIntent;
 pub use audit::Verdict;
 pub use callbacks::StopReason;
 pub use close_day::{CloseIntent, Closing};
-pub use deliver::{CallbackWording, Delivery, Worded};
+pub use deliver::{Attempted, CallbackWording, Delivery, Worded};
 pub use egress::{Call, Egress, EgressError, EgressRules, Exchange, Exchanged, Reply};
 pub use enrol::NewKeySet;
 pub use explain::Puzzle;

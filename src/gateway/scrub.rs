@@ -17,6 +17,9 @@ const SECRET_MIN: usize = 4;
 /// sent, the merchant's secret among it, which a receiver might repeat. Of an answer that was `cut`
 /// the end goes too, where half a secret may stand.
 pub(super) fn scrubbed(answer: &[u8], cut: bool, secrets: &[Zeroizing<String>]) -> String {
+    if answer.is_empty() {
+        return String::new();
+    }
     let longest = secrets.iter().map(|secret| secret.len()).max().unwrap_or_default();
     let unsure = if cut { longest.max(DIGITS_MAX) } else { 0 };
     let whole = answer.get(..answer.len().saturating_sub(unsure)).unwrap_or_default();

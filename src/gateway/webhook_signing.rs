@@ -2,7 +2,7 @@
 //! headers that they put on a call.
 
 use super::deliver::Worded;
-use super::egress::Call;
+use super::egress::{Call, SIGNATURE_HEADER};
 use super::keys::Sealed;
 use super::{Failure, Gateway, RegistryError};
 use crate::crypto::webhook::{KEY_LEN, WebhookKey};
@@ -42,7 +42,7 @@ impl Signing {
             let signatures: Vec<_> =
                 self.keys.iter().map(|key| key.sign(&id, seconds, content)).collect();
             headers.push(("webhook-timestamp", seconds.to_string()));
-            headers.push(("webhook-signature", signatures.join(" ")));
+            headers.push((SIGNATURE_HEADER, signatures.join(" ")));
         }
         Call { address, headers, body }
     }

@@ -94,11 +94,13 @@ const LET_GO: &str = "\
     UPDATE notices SET state = 'waiting', due_at = $3 \
     WHERE id IN (SELECT id FROM notices WHERE endpoint_id = $1 AND state = 'held' \
                  ORDER BY id LIMIT $2) AND state = 'held'";
-/// Held by an instance that had not heard yet that they were let go.
+/// Held by an instance that had not heard yet that they were let go. By end point, because those
+/// of a stopped one may be a million.
 const LET_GO_FORGOTTEN: &str = "\
     UPDATE notices SET state = 'waiting', due_at = $1 \
-    WHERE state = 'held' AND NOT EXISTS (SELECT 1 FROM callback_stops AS s \
-                                         WHERE s.endpoint_id = notices.endpoint_id)";
+    WHERE state = 'held' AND endpoint_id IN ( \
+        SELECT e.id FROM endpoints AS e WHERE NOT EXISTS ( \
+            SELECT 1 FROM callback_stops AS s WHERE s.endpoint_id = e.id))";
 /// What is under way is not disturbed, and what waits anyway only comes sooner.
 const SEND_AGAIN: &str = "\
     UPDATE notices SET state = 'waiting', due_at = $2, attempts_before = attempts \
@@ -127,21 +129,23 @@ const EXPIRE_KEYS: &str = "\
 const ADD_KEY: &str = "\
     INSERT INTO webhook_keys (endpoint_id, number, key_sealed, created_at) \
     VALUES ($1, $2, $3, $4)";
-/// Numbers rise with time, so that the old ones stand in front: it is enough to look there.
+/// The next stretch of numbers: where it ends, when its oldest was made, and how many of it ended
+/// and are old. Numbers rise with time, so that what is old stands in front.
+const STRETCH: &str = "\
+    SELECT MAX(id), MIN(created_at), \
+           COUNT(CASE WHEN created_at < $2 AND state IN ('delivered', 'dead') THEN 1 END) \
+    FROM (SELECT id, created_at, state FROM notices WHERE id > $1 ORDER BY id LIMIT $3) AS stretch";
 macro_rules! old_callbacks {
     () => {
-        "SELECT id FROM (SELECT id, created_at, state FROM notices ORDER BY id LIMIT 20000) AS front \
-         WHERE created_at < $1 AND state IN ('delivered', 'dead') ORDER BY id LIMIT $2"
+        " notices WHERE id > $1 AND id <= $2 AND created_at < $3 AND state IN ('delivered', 'dead')"
     };
 }
-
-const PURGE_ATTEMPTS: &str =
-    concat!("DELETE FROM callback_attempts WHERE notice_id IN (", old_callbacks!(), ")");
-const PURGE: &str = concat!(
-    "DELETE FROM notices WHERE id IN (",
+const PURGE_ATTEMPTS: &str = concat!(
+    "DELETE FROM callback_attempts WHERE notice_id IN (SELECT id FROM",
     old_callbacks!(),
-    ") AND state IN ('delivered', 'dead')"
+    ")"
 );
+const PURGE: &str = concat!("DELETE FROM", old_callbacks!());
 /// Who waits longest tells enough: of a million not all are counted.
 const WAITING: &str = "\
     SELECT endpoint_id, COUNT(*), MIN(created_at) FROM ( \
@@ -308,20 +312,26 @@ impl Store {
     }
 
     /// Forgets callbacks that ended and are older than this, with their attempts. Answers how many.
+    /// It goes stretch by stretch over those that are old and wait, up to the first that are young.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn purge_callbacks(&self, before: Millis) -> Result<u64, StoreError> {
         let most = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-        let mut gone = 0;
+        let (mut after, mut gone) = (0, 0);
         loop {
-            let attempts = sql(PURGE_ATTEMPTS).bind(before).bind(most);
-            let callbacks = sql(PURGE).bind(before).bind(most);
-            let changed = self.change(vec![attempts, callbacks]).await?.changed;
-            gone += changed;
-            if changed < AT_ONCE {
+            let stretch = sql(STRETCH).bind(after).bind(before).bind(most);
+            let mut stretch = self.row(stretch).await?.ok_or_else(|| corrupt("stretch"))?;
+            let (last, oldest) = (stretch.optional_int()?, stretch.optional_int()?);
+            let Some(last) = last.filter(|_| oldest.is_some_and(|oldest| oldest < before)) else {
                 return Ok(gone);
+            };
+            if stretch.int()? > 0 {
+                let of_stretch = |text| sql(text).bind(after).bind(last).bind(before);
+                let purge = vec![of_stretch(PURGE_ATTEMPTS), of_stretch(PURGE)];
+                gone += self.change(purge).await?.changed;
             }
+            after = last;
         }
     }
 

@@ -39,9 +39,19 @@ fn count(row: &mut Row) -> Result<u32, StoreError> {
 }
 
 /// The outer condition stands twice on purpose: a rival that waited for our row locks checks it
-/// again and takes nothing.
-pub(super) const CLAIM_JOBS: &str = "\
-    UPDATE jobs SET due_at = $1, claims = claims + 1, tries = tries + 1 \
-    WHERE id IN (SELECT id FROM jobs WHERE due_at <= $2 ORDER BY due_at LIMIT $3) \
-      AND due_at <= $2 \
-    RETURNING id, order_id, step, round, claims, tries";
+/// again and takes nothing. The two words say how the database takes the front of what is due as a
+/// set.
+macro_rules! claim_jobs {
+    ($is_of_set:literal, $set_ends:literal) => {
+        concat!(
+            "UPDATE jobs SET due_at = $1, claims = claims + 1, tries = tries + 1 \
+             WHERE id ",
+            $is_of_set,
+            "SELECT id FROM jobs WHERE due_at <= $2 ORDER BY due_at LIMIT $3",
+            $set_ends,
+            " AND due_at <= $2 \
+             RETURNING id, order_id, step, round, claims, tries"
+        )
+    };
+}
+pub(super) use claim_jobs;

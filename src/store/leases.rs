@@ -11,7 +11,7 @@ use crate::payment::ids::{JobId, ReaderId};
 
 const RELEASE: [&str; 2] = [
     "UPDATE jobs SET due_at = 0 WHERE tries > 0",
-    "UPDATE notices SET due_at = 0 WHERE due_at IS NOT NULL AND state = 'sending'",
+    "UPDATE notices SET due_at = 0 WHERE state = 'sending'",
 ];
 
 /// Names the claim it belongs to and ends it, so that a repeat matches nothing.

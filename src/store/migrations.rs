@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "transport keys", include_str!("../../migrations/0009_transport_keys.sql")),
     (10, "callbacks", include_str!("../../migrations/0010_callbacks.sql")),
     (11, "terminals", include_str!("../../migrations/0011_terminals.sql")),
+    (12, "callbacks in order", include_str!("../../migrations/0012_callbacks_in_order.sql")),
 ];
 
 /// On SQLite only a column declared `INTEGER PRIMARY KEY` is the row's own key, and a table that

@@ -32,19 +32,29 @@ impl DueNotice {
     }
 }
 
-/// What an order owes earlier goes first, and what comes later waits for it.
-pub(super) const CLAIM_NOTICES: &str = "\
-    UPDATE notices SET state = 'sending', due_at = $1, attempts = attempts + 1 \
-    WHERE id IN ( \
-        SELECT n.id FROM notices AS n \
-        WHERE n.due_at <= $2 AND NOT EXISTS ( \
-            SELECT 1 FROM notices AS e \
-            WHERE e.order_id = n.order_id AND e.state IN ('waiting', 'sending', 'held') \
-              AND (e.created_at < n.created_at \
-                   OR (e.created_at = n.created_at AND e.id < n.id))) \
-        ORDER BY n.due_at, n.id LIMIT $3) \
-      AND due_at <= $2 \
-    RETURNING id, order_id, amendment_id, endpoint_id, url, status, attempts, attempts_before";
+/// What an order owes earlier goes first, and what comes later waits for it. The two words say how
+/// the database takes the front of what is due as a set.
+macro_rules! claim_notices {
+    ($is_of_set:literal, $set_ends:literal) => {
+        concat!(
+            "UPDATE notices SET state = 'sending', due_at = $1, attempts = attempts + 1 \
+             WHERE id ",
+            $is_of_set,
+            "SELECT n.id FROM notices AS n \
+             WHERE n.due_at <= $2 AND NOT EXISTS ( \
+                 SELECT 1 FROM notices AS e \
+                 WHERE e.order_id = n.order_id AND e.state IN ('waiting', 'sending', 'held') \
+                   AND (e.created_at < n.created_at \
+                        OR (e.created_at = n.created_at AND e.id < n.id))) \
+             ORDER BY n.due_at, n.id LIMIT $3",
+            $set_ends,
+            " AND due_at <= $2 \
+             RETURNING id, order_id, amendment_id, endpoint_id, url, status, attempts, \
+                       attempts_before"
+        )
+    };
+}
+pub(super) use claim_notices;
 
 /// Where a notice stands.
 #[derive(Clone, PartialEq, Eq, Debug)]

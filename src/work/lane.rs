@@ -27,6 +27,8 @@ const TAKE_MAX: usize = 512;
 #[async_trait]
 pub(super) trait Errand: Send + Sync + 'static {
     type Piece: Send + 'static;
+    /// What a piece came to, as far as it is yet to be recorded.
+    type Done: Send + 'static;
     type Host: Clone + Eq + Hash + Send + 'static;
     const NAME: &'static str;
 
@@ -37,8 +39,14 @@ pub(super) trait Errand: Send + Sync + 'static {
 
     async fn claim(&self, most: u32) -> Result<Vec<Self::Piece>, Failure>;
 
-    /// Does a piece. Answers how long its host took, `None` when it was not asked.
-    async fn run(&self, piece: Self::Piece) -> Result<Option<Duration>, Failure>;
+    /// Does a piece, until its host has nothing more to do with it.
+    async fn run(&self, piece: Self::Piece) -> Result<Self::Done, Failure>;
+
+    /// How long the host took, `None` when it was not asked.
+    fn took(&self, done: &Self::Done) -> Option<Duration>;
+
+    /// Records what a piece came to. The host's next one is under way meanwhile.
+    async fn record(&self, done: Self::Done) -> Result<(), Failure>;
 
     /// Gives a piece back that was not begun, to be claimed after `pause`.
     async fn postpone(&self, piece: Self::Piece, pause: Duration) -> Result<(), Failure>;
@@ -184,22 +192,34 @@ fn begin<E: Errand>(crew: &Arc<Crew<E>>, piece: E::Piece, now: Instant) -> bool 
 fn spawn<E: Errand>(crew: &Arc<Crew<E>>, piece: E::Piece, host: Option<E::Host>) {
     let crew = Arc::clone(crew);
     tokio::spawn(async move {
-        let took = crew.run(piece).await;
-        let Some(host) = host else {
-            crew.places.leave();
-            return;
-        };
-        for next in crew.places.leave_host(&host, took) {
-            spawn(&crew, next, Some(host.clone()));
+        let done = crew.survive(crew.errand.run(piece)).await;
+        if let Some(host) = &host {
+            let took = done.as_ref().and_then(|done| crew.errand.took(done));
+            begin_next(&crew, host, crew.places.answered(host, took));
+        }
+        if let Some(done) = done {
+            crew.survive(crew.errand.record(done)).await;
+        }
+        match &host {
+            Some(host) => begin_next(&crew, host, crew.places.leave_host(host)),
+            None => crew.places.leave(),
         }
     });
 }
 
+/// Begins pieces of one host that have been given places.
+fn begin_next<E: Errand>(crew: &Arc<Crew<E>>, host: &E::Host, pieces: Vec<E::Piece>) {
+    for piece in pieces {
+        spawn(crew, piece, Some(host.clone()));
+    }
+}
+
 impl<E: Errand> Crew<E> {
-    /// Does a piece; whatever happens, its place can be given back afterwards.
-    async fn run(&self, piece: E::Piece) -> Option<Duration> {
-        match AssertUnwindSafe(self.errand.run(piece)).catch_unwind().await {
-            Ok(Ok(took)) => took,
+    /// Answers what came of it, if it did not fail; whatever happens, the place of the piece can be
+    /// given back afterwards.
+    async fn survive<T>(&self, deed: impl Future<Output = Result<T, Failure>>) -> Option<T> {
+        match AssertUnwindSafe(deed).catch_unwind().await {
+            Ok(Ok(done)) => Some(done),
             Ok(Err(failure)) => {
                 tracing::error!(lane = E::NAME, %failure, "a step failed; its lease gives it back");
                 None
@@ -250,6 +270,7 @@ mod tests {
     #[async_trait]
     impl Errand for Fake {
         type Piece = u32;
+        type Done = Option<Duration>;
         type Host = u32;
         const NAME: &'static str = "fake";
 
@@ -286,6 +307,14 @@ mod tests {
             assert_ne!(piece, 13, "this piece panics");
             self.0.ended.fetch_add(1, Ordering::SeqCst);
             Err(Failure::Internal("a failed step is only logged".to_owned()))
+        }
+
+        fn took(&self, took: &Option<Duration>) -> Option<Duration> {
+            *took
+        }
+
+        async fn record(&self, _: Option<Duration>) -> Result<(), Failure> {
+            Ok(())
         }
     }
 

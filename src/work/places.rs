@@ -14,6 +14,10 @@ use tokio::sync::Notify;
 /// what fills the lines is soon served, and the lane may wait for it.
 const LINES_MAX: usize = 8192;
 
+/// How many attempts of one host may wait to be recorded, beside those under way: what one commit
+/// takes. While it lasts, the host need not stand idle.
+const RECORDING_MAX: usize = 1024;
+
 /// When so many hosts are remembered, the idle ones are forgotten.
 const HOSTS_MAX: usize = 1024;
 
@@ -44,9 +48,11 @@ struct Floor<H, P> {
     closed: bool,
 }
 
-/// As long as anything waits here, something is under way: its end calls the next one.
+/// As long as anything waits here, something is under way or recorded: its end calls the next one.
 struct HostLine<P> {
     under_way: usize,
+    /// Attempts that the host has done with and that are recorded now.
+    recording: usize,
     window: Window,
     waiting: VecDeque<P>,
 }
@@ -78,7 +84,7 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
             return Admission::Begin(piece);
         };
         if hosts.len() >= HOSTS_MAX && !hosts.contains_key(host) {
-            hosts.retain(|_, line| line.under_way > 0 || !line.waiting.is_empty());
+            hosts.retain(|_, line| !line.is_idle());
         }
         let line = hosts.entry(host.clone()).or_insert_with(HostLine::new);
         if line.waiting.is_empty() && line.may_begin(free) {
@@ -105,13 +111,32 @@ impl<H: Clone + Eq + Hash, P> Places<H, P> {
         self.tell(&floor, had_room);
     }
 
-    /// Gives back the place of a host's piece and answers what begins instead, with places of its
-    /// own. `took`: how long the host took, if it was asked.
-    pub(super) fn leave_host(&self, host: &H, took: Option<Duration>) -> Vec<P> {
+    /// Says that the host has done with a piece, which keeps its place until it is recorded, and
+    /// answers what begins instead. `took`: how long the host took, if it was asked.
+    pub(super) fn answered(&self, host: &H, took: Option<Duration>) -> Vec<P> {
+        self.call_next(host, |line, _| {
+            line.under_way -= 1;
+            line.recording += 1;
+            if let Some(took) = took {
+                line.window.learn(took, !line.waiting.is_empty());
+            }
+        })
+    }
+
+    /// Gives back the place of a piece that is recorded, and answers what begins instead.
+    pub(super) fn leave_host(&self, host: &H) -> Vec<P> {
+        self.call_next(host, |line, taken| {
+            line.recording -= 1;
+            *taken -= 1;
+        })
+    }
+
+    /// Notes what became of a host's piece, then gives places to those next in its line. The second
+    /// number is how many places are taken in all.
+    fn call_next(&self, host: &H, note: impl FnOnce(&mut HostLine<P>, &mut usize)) -> Vec<P> {
         let mut floor = self.floor();
         let had_room = floor.room() > 0;
-        floor.taken -= 1;
-        let next = floor.call_next(host, took);
+        let next = floor.call_next(host, note);
         self.tell(&floor, had_room);
         next
     }
@@ -152,15 +177,12 @@ impl<H: Clone + Eq + Hash, P> Floor<H, P> {
         self.free().min(LINES_MAX.saturating_sub(self.in_line))
     }
 
-    fn call_next(&mut self, host: &H, took: Option<Duration>) -> Vec<P> {
+    fn call_next(&mut self, host: &H, note: impl FnOnce(&mut HostLine<P>, &mut usize)) -> Vec<P> {
         let Self { all, taken, in_line, hosts, closed } = self;
         let Some(line) = hosts.get_mut(host) else {
             return Vec::new();
         };
-        line.under_way -= 1;
-        if let Some(took) = took {
-            line.window.learn(took, !line.waiting.is_empty());
-        }
+        note(line, taken);
         let mut next = Vec::new();
         while !*closed && line.may_begin(all.saturating_sub(*taken)) {
             let Some(piece) = line.waiting.pop_front() else { break };
@@ -169,7 +191,7 @@ impl<H: Clone + Eq + Hash, P> Floor<H, P> {
             *in_line -= 1;
             next.push(piece);
         }
-        if line.under_way == 0 {
+        if line.is_idle() {
             line.window.end_bookings();
         }
         next
@@ -178,13 +200,21 @@ impl<H: Clone + Eq + Hash, P> Floor<H, P> {
 
 impl<P> HostLine<P> {
     fn new() -> Self {
-        Self { under_way: 0, window: Window::new(), waiting: VecDeque::new() }
+        Self { under_way: 0, recording: 0, window: Window::new(), waiting: VecDeque::new() }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.recording == 0 && self.waiting.is_empty()
     }
 
     /// Whether one more may begin. The first one always may, were there a place or not: nobody
     /// else would call those in line.
     fn may_begin(&self, free: usize) -> bool {
-        self.under_way == 0 || (free > 0 && self.under_way < self.window.places().min(free / 2))
+        let is_first = self.under_way == 0 && self.recording == 0;
+        is_first
+            || (free > 0
+                && self.under_way < self.window.places().min(free / 2)
+                && self.recording < RECORDING_MAX.min(free))
     }
 }
 
@@ -213,6 +243,13 @@ mod tests {
         (begun, in_line, later)
     }
 
+    /// The end of a host's piece, recorded at once; answers what begins instead.
+    fn end(places: &Places<u32, u32>, host: u32, took: Option<Duration>) -> Vec<u32> {
+        let mut next = places.answered(&host, took);
+        next.extend(places.leave_host(&host));
+        next
+    }
+
     #[test]
     fn a_host_has_its_window_a_line_and_no_more() {
         let places = Places::new(1000);
@@ -235,13 +272,33 @@ mod tests {
         let places = Places::new(1000);
         let first = u32::try_from(FIRST).unwrap();
         admit(&places, 1, first + 4);
-        assert_eq!(places.leave_host(&1, None), [first]);
+        assert_eq!(end(&places, 1, None), [first]);
         assert_eq!(
-            places.leave_host(&1, FAR),
+            end(&places, 1, FAR),
             [first + 1, first + 2],
             "one instead, and one more for a far host"
         );
         assert_eq!(places.floor().free(), 1000 - FIRST - 1);
+    }
+
+    #[test]
+    fn a_host_goes_on_while_what_it_answered_is_recorded_but_not_endlessly() {
+        let places = Places::new(10_000);
+        admit(&places, 1, 5 * u32::try_from(FIRST).unwrap());
+        for _ in 0..4 * FIRST {
+            assert_eq!(places.answered(&1, None).len(), 1, "the next begins at once");
+        }
+        assert_eq!(places.floor().taken, 5 * FIRST, "each keeps its place");
+
+        let (began, ..) = admit(&places, 2, 1);
+        let mut answered = began;
+        assert!(places.answered(&2, None).is_empty());
+        while admit(&places, 2, 1).0 == 1 {
+            assert!(places.answered(&2, None).is_empty());
+            answered += 1;
+        }
+        assert_eq!(answered, RECORDING_MAX);
+        assert_eq!(places.leave_host(&2), [0], "the one that stands in line now");
     }
 
     #[test]
@@ -253,7 +310,7 @@ mod tests {
             let _ = places.admit(None, piece, now);
         }
         assert_eq!(places.floor().free(), 0);
-        assert_eq!(places.leave_host(&1, None).len(), 1, "the last one calls the next");
+        assert_eq!(end(&places, 1, None).len(), 1, "the last one calls the next");
     }
 
     #[test]
@@ -262,7 +319,7 @@ mod tests {
         let (mut under_way, in_line, _) = admit(&places, 1, 1000);
         let mut called = 0;
         while under_way > 0 {
-            let next = places.leave_host(&1, LATE).len();
+            let next = end(&places, 1, LATE).len();
             under_way = under_way - 1 + next;
             called += next;
         }
@@ -274,7 +331,7 @@ mod tests {
         let places = Places::new(10_000);
         for host in 0..3000 {
             admit(&places, host, 1);
-            places.leave_host(&host, LATE);
+            end(&places, host, LATE);
         }
         assert!(places.floor().hosts.len() <= HOSTS_MAX);
     }
@@ -284,7 +341,7 @@ mod tests {
         let places = Places::new(100_000);
         let in_line: usize = (0..1000).map(|host| admit(&places, host, 100).1).sum();
         assert_eq!(in_line, LINES_MAX / 2, "unknown hosts leave the other half to quick ones");
-        assert!(places.leave_host(&0, FAR).len() <= 2);
+        assert!(end(&places, 0, FAR).len() <= 2);
         let in_line: usize = (0..50).map(|_| admit(&places, 0, 1000).1).sum();
         assert!(in_line < LINES_MAX / 2 && places.room() > 0);
     }
@@ -295,7 +352,7 @@ mod tests {
         let (begun, in_line, _) = admit(&places, 1, 50);
         assert_eq!(places.close().len(), in_line);
         for _ in 0..begun {
-            assert!(places.leave_host(&1, FAR).is_empty());
+            assert!(end(&places, 1, FAR).is_empty());
         }
         places.all_free().await;
     }

@@ -1,7 +1,7 @@
 //! The running workers: one lane takes the steps of orders, one delivers callbacks.
 
 use super::lane::{Errand, Lane};
-use crate::gateway::{Delivery, Failure, Gateway, Handover, Receiver, Work};
+use crate::gateway::{Attempted, Delivery, Failure, Gateway, Handover, Receiver, Work};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,8 @@ struct Steps(Arc<Gateway>);
 #[async_trait]
 impl Errand for Steps {
     type Piece = Work;
+    /// A step records itself.
+    type Done = ();
     /// There is one acquirer, so the lane's places are its bound.
     type Host = ();
     const NAME: &'static str = "jobs";
@@ -56,8 +58,16 @@ impl Errand for Steps {
         self.0.claim_jobs(most).await
     }
 
-    async fn run(&self, work: Work) -> Result<Option<Duration>, Failure> {
-        self.0.take_step(work).await.map(|()| None)
+    async fn run(&self, work: Work) -> Result<(), Failure> {
+        self.0.take_step(work).await
+    }
+
+    fn took(&self, (): &()) -> Option<Duration> {
+        None
+    }
+
+    async fn record(&self, (): ()) -> Result<(), Failure> {
+        Ok(())
     }
 
     async fn postpone(&self, work: Work, _pause: Duration) -> Result<(), Failure> {
@@ -70,6 +80,7 @@ struct Callbacks(Arc<Gateway>);
 #[async_trait]
 impl Errand for Callbacks {
     type Piece = Delivery;
+    type Done = Attempted;
     type Host = Receiver;
     const NAME: &'static str = "callbacks";
 
@@ -85,8 +96,16 @@ impl Errand for Callbacks {
         self.0.claim_notices(most).await
     }
 
-    async fn run(&self, delivery: Delivery) -> Result<Option<Duration>, Failure> {
-        self.0.deliver(delivery).await
+    async fn run(&self, delivery: Delivery) -> Result<Attempted, Failure> {
+        self.0.attempt(delivery).await
+    }
+
+    fn took(&self, attempted: &Attempted) -> Option<Duration> {
+        attempted.took()
+    }
+
+    async fn record(&self, attempted: Attempted) -> Result<(), Failure> {
+        self.0.record_attempt(attempted).await
     }
 
     async fn postpone(&self, delivery: Delivery, pause: Duration) -> Result<(), Failure> {

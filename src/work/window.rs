@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-/// The places that a host begins with. A place is kept until the attempt is recorded, so that even
-/// the nearest host needs some.
+/// The places that a host begins with. Even the nearest host needs some, since between two calls a
+/// place waits for its turn.
 pub(super) const FIRST: usize = 64;
 /// Answers faster than this are near: more places would make a queue, not throughput.
 const NEAR: Duration = Duration::from_millis(10);

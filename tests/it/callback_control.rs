@@ -288,3 +288,32 @@ async fn callbacks_that_ended_are_forgotten_in_time_and_those_that_wait_are_not(
     })
     .await;
 }
+
+#[tokio::test]
+async fn however_many_are_held_those_behind_them_are_forgotten_in_time() {
+    scenario(async |world| {
+        ask(world, &format!("POST {ENDPOINT}/callbacks/stop"), Value::Null).await;
+        a_moment(world).await;
+        let receiver = Receiver::start(vec![Answering::with(200)]);
+        sell(world, "H-1", &receiver.url).await;
+        // Thousands of the same, of the same age; the last of them has ended.
+        let copies = "\
+            WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 25000) \
+            INSERT INTO notices (id, order_id, endpoint_id, url, status, state, attempts, \
+                   due_at, created_at, attempts_before) \
+            SELECT h.id + n.i, h.order_id, h.endpoint_id, h.url, h.status, h.state, h.attempts, \
+                   h.due_at, h.created_at, h.attempts_before \
+            FROM n, (SELECT * FROM notices) AS h";
+        let end = "\
+            UPDATE notices SET state = 'delivered' WHERE id = (SELECT MAX(id) FROM notices)";
+        let pool = world.database.look().await;
+        for statement in [copies, end] {
+            sqlx::query(statement).execute(&pool).await.unwrap();
+        }
+        pool.close().await;
+        world.clock.advance(91 * DAY);
+        assert_eq!(world.gateway().sweep().await.unwrap().callbacks, 1);
+        assert_eq!(world.database.count("notices").await, 25_000);
+    })
+    .await;
+}

@@ -1,8 +1,9 @@
 //! Receivers that break, lie, flood or are not there: the record of each attempt says what
 //! happened, nothing of ours breaks, and whoever is healthy is told.
 
+use crate::callback_control::a_moment;
 use crate::receiver::{Answering, Receiver};
-use crate::registry::look;
+use crate::registry::{call, look};
 use crate::world::{Fields, World, scenario};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -60,13 +61,14 @@ fn answering(answer: impl Into<Vec<u8>>) -> String {
 }
 
 /// Reads a request without a body to its end.
-fn hear(stream: &mut TcpStream) {
+fn hear(stream: &mut TcpStream) -> String {
     let mut heard = Vec::new();
     while !heard.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
         heard.extend(byte);
     }
+    String::from_utf8(heard).unwrap()
 }
 
 fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
@@ -271,6 +273,36 @@ async fn an_answer_that_repeats_secrets_is_kept_without_them() {
         let length = format!("Content-Length: {}", said.len());
         let attempt = attempt_at(world, &answering(ok(&length, said.as_bytes()))).await;
         assert_delivered(&attempt, Some("key=[hidden] pan=[hidden]"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_signature_is_kept_without_it() {
+    scenario(async |world| {
+        let endpoint = "/admin/v1/endpoints/1111";
+        let key = serde_json::json!({ "overlap_seconds": 3600 });
+        for _ in 0..2 {
+            let made =
+                call(world, "sandbox", &format!("POST {endpoint}/webhook-key"), key.clone()).await;
+            assert_eq!(made.0, 201, "{}", made.1);
+        }
+        let modes = serde_json::json!({ "webhooks": "get" });
+        call(world, "sandbox", &format!("PUT {endpoint}/webhooks"), modes).await;
+        a_moment(world).await;
+        let (tell, told) = oneshot::channel();
+        let echo = receiver(move |mut stream| {
+            let heard = hear(&mut stream);
+            let of = |name: &str| heard.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            let said = format!("{} by {}", of("webhook-id: "), of("webhook-signature: "));
+            stream.write_all(&ok("", said.as_bytes())).unwrap();
+            tell.send(said).unwrap();
+        });
+        let attempt = attempt_at(world, &echo).await;
+        let said = told.await.unwrap();
+        let (id, signatures) = said.split_once(" by ").unwrap();
+        assert_eq!(signatures.matches("v1,").count(), 2, "one by each key: {said}");
+        assert_delivered(&attempt, Some(&format!("{id} by v1,[hidden] v1,[hidden]")));
     })
     .await;
 }

@@ -27,7 +27,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("doors/sandbox", &["payment", "crypto", "gateway", "sandbox", "clock", "doors"]),
     ("sandbox", &["payment", "crypto", "acquirer", "clock"]),
     ("work", &["gateway", "clock"]),
-    ("settings.rs", &["crypto", "store"]),
+    ("settings.rs", &["crypto", "store", "gateway"]),
     ("telemetry.rs", &["settings"]),
 ];
 

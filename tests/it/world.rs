@@ -17,7 +17,7 @@ use tillgate::crypto::oauth::authorize;
 use tillgate::crypto::oauth_header::Header;
 use tillgate::crypto::seal::SealingKey;
 use tillgate::crypto::sign::{amend_control, status_control};
-use tillgate::gateway::{Delivery, Gateway, KeyStore, Work};
+use tillgate::gateway::{AllowList, Delivery, Gateway, KeyStore, Work};
 use tillgate::payment::ids::{EndpointId, OrderId};
 use tillgate::payment::ledger::Movement;
 use tillgate::payment::money::{Amount, Currency};
@@ -170,7 +170,8 @@ impl World {
                 self.gateway().take_step(job).await.unwrap();
             }
             for notice in notices {
-                self.gateway().deliver(notice).await.unwrap();
+                let attempted = self.gateway().attempt(notice).await.unwrap();
+                self.gateway().record_attempt(attempted).await.unwrap();
             }
         }
     }
@@ -418,6 +419,9 @@ async fn open(
     let key = SealingKey::from_bytes([9; 32]);
     let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let mut settings = Settings::for_dev(listen, database.location.clone(), key);
+    // A name that no name server knows.
+    let nowhere = AllowList::parse(&["nothing.invalid"]).unwrap();
+    settings.callback_allow = settings.callback_allow.and(&nowhere);
     change(&mut settings);
     let start = Start {
         clock: clock.clone(),

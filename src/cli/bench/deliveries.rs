@@ -2,6 +2,7 @@
 //! against, to the same receiver.
 
 use super::measured::float;
+use super::process::Stat;
 use super::receiver::Receiver;
 use super::side::Side;
 use super::wire::Wire;
@@ -24,14 +25,26 @@ const QUERY: usize = 500;
 pub(super) struct Deliveries {
     /// Callbacks a second, each attempt recorded.
     pub rps: f64,
+    /// The gateway's processor time for each, and the database server's, where it can be known.
+    pub cpu_us: f64,
+    pub database_cpu_us: Option<f64>,
     /// Calls a second of a client that does nothing else.
     pub client_rps: f64,
+    /// Its processor time for each, with that of the receiver, which is in the same process.
+    pub client_cpu_us: f64,
+}
+
+impl Deliveries {
+    /// The processor time for each of gateway and database together.
+    pub(super) fn whole_cpu_us(&self) -> Option<f64> {
+        Some(self.cpu_us + self.database_cpu_us?)
+    }
 }
 
 /// Measures both, one after the other.
 pub(super) async fn measure_deliveries(side: &Side, time: Duration) -> anyhow::Result<Deliveries> {
-    let client_rps = bare_client(&side.receiver, time).await?;
-    let before = side.receiver.received();
+    let (client_rps, client_cpu_us) = bare_client(&side.receiver, time).await?;
+    let (before, cpu_before) = (side.receiver.received(), side.cpu()?);
     let began = Instant::now();
     let wanted = replay(side.address(), &side.enrolled.endpoint.to_string()).await?;
     let (mut last, mut progress) = (before, Instant::now());
@@ -45,8 +58,15 @@ pub(super) async fn measure_deliveries(side: &Side, time: Duration) -> anyhow::R
             bail!("of {wanted} callbacks {} came again, and then none", last - before);
         }
     }
-    let rps = float(last - before) / (progress - began).as_secs_f64();
-    Ok(Deliveries { rps, client_rps })
+    let (count, cpu) = (float(last - before), side.cpu()? - cpu_before);
+    let each = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1e6 / count.max(1.0);
+    Ok(Deliveries {
+        rps: count / (progress - began).as_secs_f64(),
+        cpu_us: each(cpu.gateway_us),
+        database_cpu_us: cpu.database_us.map(each),
+        client_rps,
+        client_cpu_us,
+    })
 }
 
 /// Has all callbacks sent again that ended; answers how many.
@@ -65,10 +85,12 @@ async fn replay(gateway: SocketAddr, endpoint: &str) -> anyhow::Result<usize> {
     Ok(usize::try_from(count)?)
 }
 
-async fn bare_client(receiver: &Receiver, time: Duration) -> anyhow::Result<f64> {
+/// Calls a second, and the processor time of one in microseconds.
+async fn bare_client(receiver: &Receiver, time: Duration) -> anyhow::Result<(f64, f64)> {
     let client = http_client()?;
     let url = format!("{}?filler={}", receiver.url(), "x".repeat(QUERY));
-    let began = Instant::now();
+    let used = || Ok::<_, anyhow::Error>(Stat::of(std::process::id())?.own_us);
+    let (began, before) = (Instant::now(), used()?);
     let calls = (0..AT_ONCE).map(async |_| {
         let mut count = 0;
         while began.elapsed() < time {
@@ -78,5 +100,7 @@ async fn bare_client(receiver: &Receiver, time: Duration) -> anyhow::Result<f64>
         Ok::<usize, reqwest::Error>(count)
     });
     let counts = futures_util::future::try_join_all(calls).await?;
-    Ok(float(counts.iter().sum()) / began.elapsed().as_secs_f64())
+    let (count, took) = (float(counts.iter().sum()), began.elapsed());
+    let cpu = Duration::from_micros(used()?.saturating_sub(before));
+    Ok((count / took.as_secs_f64(), cpu.as_secs_f64() * 1e6 / count.max(1.0)))
 }

@@ -27,6 +27,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 pub(super) struct Evil {
     pub without: Measured,
     pub with: Measured,
+    /// By how many MiB the gateway's memory grew while half of them hung.
+    pub growth_mib: f64,
 }
 
 /// Half of the receivers, with the clients whose callbacks go there.
@@ -53,11 +55,13 @@ pub(super) async fn measure_evil(
     let without = sell(&side, [&mut healthy, &mut evil], rate, time).await?;
     eprintln!("{}: now half of the receivers hang", engine.name);
     evil.receivers.iter().for_each(Receiver::hang);
+    let before_mib = side.resident_mib()?;
     let with = sell(&side, [&mut healthy, &mut evil], rate, time).await?;
+    let growth_mib = side.resident_mib()? - before_mib;
     // Who hangs lets go, so that the gateway can end.
     drop(evil);
     side.stop().await?;
-    Ok(Evil { without, with })
+    Ok(Evil { without, with, growth_mib })
 }
 
 async fn halves(side: &Side) -> anyhow::Result<(Half, Half)> {

@@ -91,6 +91,15 @@ pub(super) const ROUND_FIGURES: &[Figure<Round>] = &[
     figure("accept_aes_rps", "accept, AES DUKPT, per second", 0, |r| Some(r.accept_aes.rps)),
     figure("deliveries_rps", "callbacks sent again, per second", 0, |r| Some(r.deliveries.rps)),
     figure("client_rps", "a bare client's calls, per second", 0, |r| Some(r.deliveries.client_rps)),
+    figure("delivery_cpu_us", "gateway CPU, a callback sent again, us", 1, |r| {
+        Some(r.deliveries.cpu_us)
+    }),
+    figure("delivery_cpu_with_database_us", "the same, with the database's, us", 1, |r| {
+        r.deliveries.whole_cpu_us()
+    }),
+    figure("client_cpu_us", "CPU of a bare client's call and its receiver, us", 1, |r| {
+        Some(r.deliveries.client_cpu_us)
+    }),
     figure("e2e_rps", "end to end, per second", 0, |r| Some(r.e2e.rps)),
     figure("status_rps", "status, per second", 0, |r| Some(r.status.rps)),
     figure("naive_rps", "naive, per second", 0, |r| Some(r.naive.rps)),
@@ -179,6 +188,7 @@ pub(super) const EVIL_FIGURES: &[Figure<Evil>] = &[
     }),
     figure("healthy_p99_us", "end to end p99, none hangs, us", 0, |e| Some(e.without.p99_us)),
     figure("healthy_p99_with_evil_us", "healthy p99, half hang, us", 0, |e| Some(e.with.p99_us)),
+    figure("evil_growth_mib", "memory growth while half hang, MiB", 1, |e| Some(e.growth_mib)),
 ];
 
 /// What several samples gave for one figure.

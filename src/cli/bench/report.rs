@@ -117,7 +117,11 @@ mod tests {
                 drain_rps: 3.0,
                 growth_mib: 1.0,
             }),
-            evil: Some(Evil { without: Measured::default(), with: Measured::default() }),
+            evil: Some(Evil {
+                without: Measured::default(),
+                with: Measured::default(),
+                growth_mib: 0.0,
+            }),
         }
     }
 

@@ -3,8 +3,10 @@
 use super::EgressError::{Credentials, NotAnAddress, Port, PrivateHost};
 use super::*;
 
-const STRICT: EgressRules = EgressRules { allow_private: false };
-const DEVELOPMENT: EgressRules = EgressRules { allow_private: true };
+/// Public hosts alone.
+fn strict() -> EgressRules {
+    EgressRules::default()
+}
 
 #[test]
 fn public_addresses_on_the_documented_ports_pass() {
@@ -17,15 +19,49 @@ fn public_addresses_on_the_documented_ports_pass() {
         "http://93.184.216.34:8080/",
         "https://[2606:2800:220:1::1]/",
     ] {
-        assert!(STRICT.admit(address).is_ok(), "{address}");
+        assert!(strict().admit(address).is_ok(), "{address}");
+    }
+}
+
+/// This machine and these, too.
+fn development(hosts: &[&str]) -> EgressRules {
+    EgressRules { allowed: AllowList::loopback().and(&AllowList::parse(hosts).unwrap()) }
+}
+
+#[test]
+fn what_is_allowed_for_development_may_be_called_on_any_port() {
+    let rules = development(&["app", "10.1.0.0/16", "fd00:1::/32"]);
+    for address in [
+        "http://127.0.0.1:34567/cb",
+        "https://localhost:3000/",
+        "http://[::1]:3000/",
+        "http://2130706433:3000/",
+        "http://[::ffff:127.0.0.1]:3000/",
+        "http://APP.:3000/",
+        "http://10.1.255.1:22/",
+        "https://[fd00:1::7]:9443/",
+        "https://shop.example.com:8443/cb",
+    ] {
+        assert_eq!(rules.admit(address).err(), None, "{address}");
     }
 }
 
 #[test]
-fn development_may_call_loopback_on_any_port() {
-    assert!(DEVELOPMENT.admit("http://127.0.0.1:34567/cb").is_ok());
-    for address in ["file:///etc/passwd", "http://a:b@127.0.0.1/", "http://127.0.0.1\\cb"] {
-        assert!(DEVELOPMENT.admit(address).is_err(), "{address}");
+fn what_is_allowed_for_development_opens_nothing_else() {
+    let rules = development(&["app", "10.1.0.0/16"]);
+    for (address, rule) in [
+        ("http://10.2.0.1/", PrivateHost),
+        ("http://169.254.169.254/latest/meta-data/", PrivateHost),
+        ("http://[fe80::1]/", PrivateHost),
+        ("http://app.internal/", PrivateHost),
+        ("http://db:8080/", PrivateHost),
+        ("http://shop.example.com:3000/", Port),
+        ("http://93.184.216.34:3000/", Port),
+        ("file:///etc/passwd", NotAnAddress),
+        ("http://a:b@127.0.0.1/", Credentials),
+        ("http://127.0.0.1\\cb", NotAnAddress),
+    ] {
+        assert_eq!(rules.admit(address), Err(rule), "{address}");
     }
 }
 
@@ -45,7 +81,7 @@ const HOSTILE: [(EgressError, &[&str]); 8] = [
 fn hostile_addresses_are_refused_however_they_are_spelt() {
     for (rule, addresses) in HOSTILE {
         for address in addresses {
-            assert_eq!(STRICT.admit(address), Err(rule), "{address:?}");
+            assert_eq!(strict().admit(address), Err(rule), "{address:?}");
         }
     }
 }

@@ -4,9 +4,9 @@
 use crate::payment::ids::OrderId;
 use crate::payment::ksn::Ksn;
 use crate::store::batch::{Batch, Claim, Results};
-use crate::store::jobs::{CLAIM_JOBS, Job};
+use crate::store::jobs::{Job, claim_jobs};
 use crate::store::judge::{Known, Verdict, judge_batch};
-use crate::store::notices::{CLAIM_NOTICES, DueNotice};
+use crate::store::notices::{DueNotice, claim_notices};
 use crate::store::phones::PhoneBook;
 use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
@@ -16,6 +16,10 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// An array is made once. A set that is not may be made again for each row that is due, whenever
+/// the planner takes a table that has filled since it was last counted for a young one.
+const CLAIM_JOBS: &str = claim_jobs!("= ANY(ARRAY(", "))");
+const CLAIM_NOTICES: &str = claim_notices!("= ANY(ARRAY(", "))");
 const LOOK: &str = "\
     SELECT o.id, d.last_counter, n.digest IS NOT NULL \
     FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[]) \
@@ -108,25 +112,22 @@ const INSERT_USAGES: &str = "\
     SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], \
            $6::bigint[])";
 /// The state that a notice must have is a value, because PostgreSQL would plan a young table's
-/// constant as a walk through all notices.
+/// constant as a walk through all notices. What is inserted comes out of the update itself: to find
+/// it again among the arrays would take a comparison of each with each.
 const NOTE_ATTEMPTS: &str = "\
-    WITH r AS ( \
-        SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], \
+    WITH noted AS ( \
+        UPDATE notices SET state = r.state, due_at = r.due_at, attempts = r.made \
+        FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], \
              $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::text[], \
              $13::text[]) \
              AS r(id, attempts, state, due_at, made, made_at, took_millis, outcome, address, \
-                  http_status, cause, answer)), \
-    noted AS ( \
-        UPDATE notices SET state = r.state, due_at = r.due_at, attempts = r.made \
-        FROM r \
+                  http_status, cause, answer) \
         WHERE notices.id = r.id AND notices.attempts = r.attempts AND notices.state = $6 \
-        RETURNING r.id, r.attempts) \
+        RETURNING r.*) \
     INSERT INTO callback_attempts (notice_id, number, made_at, took_millis, outcome, address, \
            http_status, cause, answer) \
-    SELECT r.id, r.attempts, r.made_at, r.took_millis, r.outcome, r.address, r.http_status, \
-           r.cause, r.answer \
-    FROM r JOIN noted ON noted.id = r.id AND noted.attempts = r.attempts \
-    WHERE r.made_at IS NOT NULL";
+    SELECT id, attempts, made_at, took_millis, outcome, address, http_status, cause, answer \
+    FROM noted WHERE made_at IS NOT NULL";
 
 /// Writes a batch into the open transaction. `None` when something was not as it was taken to be,
 /// because nobody looked, or because another instance was faster: then nothing may be committed.

@@ -5,9 +5,9 @@ use crate::payment::ids::{EndpointId, OrderId};
 use crate::payment::ledger::Posting;
 use crate::payment::order::Order;
 use crate::store::batch::{Batch, Claim, Results};
-use crate::store::jobs::{CLAIM_JOBS, Job};
+use crate::store::jobs::{Job, claim_jobs};
 use crate::store::judge::{Known, Verdict, judge};
-use crate::store::notices::{CLAIM_NOTICES, DueNotice};
+use crate::store::notices::{DueNotice, claim_notices};
 use crate::store::phones::PhoneBook;
 use crate::store::rows::{JobRow, NoteRow, NoticeRow, OrderRow, json};
 use crate::store::sql::Row;
@@ -15,6 +15,8 @@ use crate::store::usages::Usage;
 use crate::store::writer::{Acceptance, Advance, NewOrder, NoticeResult, PhoneSeen};
 use crate::store::{StoreError, readable};
 
+const CLAIM_JOBS: &str = claim_jobs!("IN (", ")");
+const CLAIM_NOTICES: &str = claim_notices!("IN (", ")");
 const LOOK: &str = "\
     SELECT (SELECT id FROM orders WHERE endpoint_id = ?1 AND client_orderid = ?2), \
            (SELECT last_counter FROM readers WHERE id = ?3 AND initial_ksn = ?6), \

@@ -22,6 +22,7 @@ pub struct Receiver {
     dice: Dice,
     weather: Arc<Weather>,
     notebook: Notebook,
+    rules: EgressRules,
 }
 
 #[derive(Default)]
@@ -39,6 +40,7 @@ impl Receiver {
             dice: dice.clone(),
             weather: Arc::clone(weather),
             notebook: notebook.clone(),
+            rules: EgressRules::default(),
         }
     }
 
@@ -65,8 +67,8 @@ impl Receiver {
 
 #[async_trait]
 impl Egress for Receiver {
-    fn rules(&self) -> EgressRules {
-        EgressRules { allow_private: false }
+    fn rules(&self) -> &EgressRules {
+        &self.rules
     }
 
     async fn send(&self, call: Call) -> Result<Reply, String> {

@@ -74,7 +74,9 @@ impl Staff {
     fn deliver_one(&self, delivery: tillgate::gateway::Delivery) {
         self.notebook.write(|| format!("delivers {:?}", delivery.due));
         let gateway = Arc::clone(&self.gateway);
-        self.employ("a delivery", async move { gateway.deliver(delivery).await.map(drop) });
+        self.employ("a delivery", async move {
+            gateway.record_attempt(gateway.attempt(delivery).await?).await
+        });
     }
 
     pub fn sweep(&self) {
