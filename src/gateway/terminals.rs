@@ -4,15 +4,15 @@ use super::egress::{EgressError, Exchange, Exchanged};
 use super::keys::{Sealed, passphrase_context};
 use super::registry::Merchant;
 use super::{Failure, Gateway};
+use crate::crypto::nexo_crypto::{NexoKey, derive};
 use crate::crypto::token::token_digest;
 use crate::payment::ids::{MerchantId, TerminalId};
 use crate::payment::merchant::Endpoint;
 use crate::payment::money::Currency;
-use crate::payment::terminal::Terminal;
+use crate::payment::terminal::{KeyName, Terminal};
 use crate::store::{SessionRecord, TerminalRecord};
 use std::sync::Arc;
 use url::Url;
-use zeroize::Zeroizing;
 
 /// How many of a merchant's terminals are listed.
 const LISTED_MAX: u32 = 1000;
@@ -24,7 +24,7 @@ pub struct KnownTerminal {
     /// Whether its points of sale must show a key.
     pub has_credential: bool,
     /// What protects its messages.
-    pub passphrase: Option<Zeroizing<String>>,
+    pub key: Option<NexoKey>,
 }
 
 impl Gateway {
@@ -173,22 +173,26 @@ impl Gateway {
 
     async fn open_terminal(&self, record: TerminalRecord) -> Result<Arc<KnownTerminal>, Failure> {
         let TerminalRecord { terminal, credential_digest, passphrase_sealed, .. } = record;
-        let passphrase = match passphrase_sealed {
-            Some(sealed) => {
-                let context = passphrase_context(terminal.id);
-                let opened = self.parts.keys.open(Sealed::Passphrase, &context, &sealed);
-                let opened = opened.map_err(|error| Failure::Internal(error.to_string()))?;
-                let text = std::str::from_utf8(&opened);
-                let text = text.map_err(|_| Failure::Internal("a passphrase is no text".into()))?;
-                Some(Zeroizing::new(text.to_owned()))
-            }
-            None => None,
+        let key = match (passphrase_sealed, &terminal.profile.key) {
+            (Some(sealed), Some(name)) => Some(self.open_key(terminal.id, &sealed, name)?),
+            _ => None,
         };
         Ok(Arc::new(KnownTerminal {
             merchant: self.merchant(terminal.merchant).await?,
             terminal,
             has_credential: credential_digest.is_some(),
-            passphrase,
+            key,
         }))
+    }
+
+    fn open_key(&self, of: TerminalId, sealed: &[u8], name: &KeyName) -> Result<NexoKey, Failure> {
+        let opened = self.parts.keys.open(Sealed::Passphrase, &passphrase_context(of), sealed);
+        let opened = opened.map_err(|error| Failure::Internal(error.to_string()))?;
+        let passphrase = std::str::from_utf8(&opened).ok();
+        let material = passphrase.and_then(derive);
+        let key = material.and_then(|material| {
+            NexoKey::from_material(&name.identifier, name.version.into(), &material)
+        });
+        key.ok_or_else(|| Failure::Internal(format!("terminal {of} has a passphrase that is none")))
     }
 }

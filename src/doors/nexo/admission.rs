@@ -107,7 +107,7 @@ impl Nexo {
         request: &HttpRequest,
         known: &KnownTerminal,
     ) -> Result<Result<(), NotAdmitted>, Failure> {
-        match self.is_local || known.passphrase.is_some() {
+        match self.is_local || known.key.is_some() {
             true => Ok(Ok(())),
             false => self.admit(request, known).await,
         }

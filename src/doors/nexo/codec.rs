@@ -4,6 +4,7 @@ use super::Nexo;
 use super::message::Message;
 use super::wire::fault::ReadError;
 use super::wire::message::Header;
+use super::wire::secured::{self, SecuredError};
 use super::wire::{json, xml};
 use crate::gateway::{Failure, KnownTerminal};
 use crate::payment::terminal::Dialect;
@@ -29,16 +30,34 @@ pub(super) fn header_of(body: &[u8]) -> Result<Header, String> {
     }
 }
 
+/// One word for whatever is wrong with a protected message, so that nothing can be found out about
+/// the key.
+const NOT_OPENED: &str = "Message could not be decrypted";
+
 /// Opens a request. In the shop a terminal with a passphrase takes protected ones only.
+///
+/// # Errors
+/// What the point of sale is told.
 pub(super) fn open(
     known: &KnownTerminal,
     body: &[u8],
     must_be_protected: bool,
 ) -> Result<Opened, String> {
-    if must_be_protected && known.passphrase.is_some() {
-        return Err("The terminal takes encrypted messages only".to_owned());
-    }
-    Ok(Opened { read: json::read(body).map(|read| Message::of(&read)), is_protected: false })
+    let sealed = secured::recognise(body).map_err(|_| NOT_OPENED)?;
+    let Some(sealed) = sealed else {
+        if must_be_protected && known.key.is_some() {
+            return Err("The terminal takes encrypted messages only".to_owned());
+        }
+        let read = json::read(body).map(|read| Message::of(&read));
+        return Ok(Opened { read, is_protected: false });
+    };
+    let key = known.key.as_ref().ok_or(NOT_OPENED)?;
+    let read = match sealed.open(key) {
+        Ok(message) => Ok(Message::of(&message)),
+        Err(SecuredError::Read(error)) => Err(error),
+        Err(SecuredError::Refused) => return Err(NOT_OPENED.to_owned()),
+    };
+    Ok(Opened { read, is_protected: true })
 }
 
 /// A message of the JSON family, plain.
@@ -48,11 +67,14 @@ pub(super) fn plain(message: &Message) -> Result<Vec<u8>, Failure> {
 
 /// The same, protected by the terminal's passphrase.
 pub(super) fn protected(
-    _nexo: &Nexo,
-    _known: &KnownTerminal,
+    nexo: &Nexo,
+    known: &KnownTerminal,
     message: &Message,
 ) -> Result<Vec<u8>, Failure> {
-    plain(message)
+    match &known.key {
+        Some(key) => Ok(secured::write(&message.to_wire()?, key, &nexo.entropy.bytes())),
+        None => plain(message),
+    }
 }
 
 /// A message for the point of sale, as its terminal speaks.

@@ -1,6 +1,7 @@
 //! Adding terminals, and changing what they do.
 
 use super::RegistryError;
+use crate::crypto::nexo_crypto::derive;
 use crate::crypto::token::token_digest;
 use crate::gateway::Gateway;
 use crate::gateway::keys::{Sealed, passphrase_context};
@@ -58,6 +59,9 @@ impl Gateway {
             listener_url: new.listener_url,
         };
         self.check_terminal(&terminal)?;
+        if new.passphrase.as_ref().is_some_and(|passphrase| derive(passphrase).is_none()) {
+            return Err(RegistryError::invalid("passphrase", "must be ASCII characters"));
+        }
         let passphrase_sealed = new.passphrase.map(|passphrase| {
             let (context, entropy) = (passphrase_context(id), &self.parts.entropy);
             self.parts.keys.seal(Sealed::Passphrase, &context, passphrase.as_bytes(), entropy)
