@@ -60,6 +60,9 @@ async fn every_documented_route_is_there() {
                 .replace("{key_set}", "1")
                 .replace("{transport_key}", "1")
                 .replace("{callback}", "1")
+                .replace("{poi_id}", "SIM-XML-1")
+                .replace("{merchant}", &world.ready.login)
+                .replace("{device}", "SIM-JSON-1")
                 .replace("{digest}", &"0".repeat(40));
             assert!(!real.contains('{'), "this scenario does not know how to fill in {path}");
             let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();

@@ -91,9 +91,11 @@ fn dev_prints_one_line_of_json_and_nothing_else() {
         "group_id",
         "login",
         "readers",
+        "terminals",
     ];
     assert_eq!(keys, documented);
-    for key in documented.iter().filter(|key| **key != "readers") {
+    let lists = ["readers", "terminals"];
+    for key in documented.iter().filter(|key| !lists.contains(key)) {
         assert!(ready[key].is_string(), "{key} is not a string: {line}");
     }
     let readers = ready["readers"].as_array().unwrap();
@@ -107,6 +109,13 @@ fn dev_prints_one_line_of_json_and_nothing_else() {
         assert_eq!(reader["variant"].is_null(), reader["cipher"] == "aes-gcm", "{line}");
         assert_eq!(reader["next_counter"], 1, "{line}");
     }
+    let terminals = ready["terminals"].as_array().unwrap();
+    let told = |terminal: &serde_json::Value| {
+        format!("{} {}", terminal["poi_id"].as_str().unwrap(), terminal["dialect"])
+    };
+    let told: Vec<_> = terminals.iter().map(told).collect();
+    let known = ["SIM-XML-1 xml31", "SIM-XML-2 xml31", "SIM-JSON-1 json", "SIM-JSON-2 json"];
+    assert_eq!(told.join(" ").replace('"', ""), known.join(" "));
     let base = ready["base_url"].as_str().unwrap();
     let address = base.strip_prefix("http://").unwrap();
     assert!(!address.contains('/'), "the base address has a path: {base}");

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 #[serde(deny_unknown_fields)]
 pub struct CardRequest {
     /// The number of a test card.
-    #[schema(example = "5200000000000007")]
+    #[schema(example = "5555555555554444")]
     pan: String,
     /// YYMM; that of the sandbox's own card if it is left out.
     #[schema(example = "3012")]

@@ -1,5 +1,5 @@
-//! What became of an earlier service (nexo contract 5.6): the stored answer, as it was or would have
-//! been sent.
+//! What became of an earlier service (nexo contract 5.6): the stored answer, as it was or would
+//! have been sent.
 
 use super::call::Call;
 use super::condition::{Condition, Failed};

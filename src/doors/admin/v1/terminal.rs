@@ -28,7 +28,8 @@ pub struct TerminalRequest {
     /// `xml31` or `json`.
     #[schema(example = "xml31")]
     pub dialect: String,
-    /// The key that its points of sale must show. Without one only those of this machine are let in.
+    /// The key that its points of sale must show. Without one only those of this machine are let
+    /// in.
     pub api_key: Option<String>,
     /// What protects its messages; `json` only.
     pub passphrase: Option<String>,
