@@ -39,6 +39,7 @@ mod limits;
 mod listen;
 mod money;
 mod month;
+mod nexo_conduct;
 mod nexo_payments;
 mod operator;
 mod order_life;

@@ -361,6 +361,9 @@ impl World {
             self.pass(24 * HOUR).await;
         }
         assert_eq!(self.database.count("jobs").await, 0, "an order is not final");
+        let open = "SELECT category, COUNT(*) FROM terminal_services WHERE response IS NULL \
+                    GROUP BY category";
+        assert_eq!(self.database.numbers(open).await, [], "a terminal's service has no end");
         let Self { database, app, ready, .. } = self;
         app.stop().await;
         assert_nothing_left(&database.dump().await, &ready.control_key);
