@@ -52,7 +52,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// At the top of a structure of this name. `strict` closes the enumerations of mandatory fields.
+    /// At the top of a structure of this name. `strict` closes the enumerations of mandatory
+    /// fields.
     pub(super) fn at(name: &'static str, strict: bool) -> Self {
         Self { path: vec![name], fault: None, strict }
     }

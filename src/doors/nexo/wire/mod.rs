@@ -1,9 +1,9 @@
 //! The messages of nexo Retailer 3.1 as bytes, and nothing of what they do.
 //!
-//! [`schema`] is the table of all fields; [`tree`] is the one form that both encodings are read into
-//! and written from, [`typed`] its way from and to structs; [`message`] is a header with a body.
-//! [`xml`] and [`json`] have the same face: `read` and `write`. [`secured`] is the envelope of
-//! NexoCrypto. Everything here is pure.
+//! [`schema`] is the table of all fields; [`tree`] is the one form that both encodings are read
+//! into and written from, [`typed`] its way from and to structs; [`message`] is a header with a
+//! body. [`xml`] and [`json`] have the same face: `read` and `write`. [`secured`] is the envelope
+//! of NexoCrypto. Everything here is pure.
 //!
 //! What is read leniently and what is not (nexo contract, section 4):
 //!
@@ -11,8 +11,8 @@
 //! - Enumerations are open. A value that the table does not know is kept as it is, so that nobody
 //!   takes it for the default; it fails a message only in a mandatory field of a request or a
 //!   notification, unless it is spelt as an extension, `Prefix:Value`.
-//! - Everything else that is there has to have its form and its limits, and mandatory fields have to
-//!   be there, in answers as well.
+//! - Everything else that is there has to have its form and its limits, and mandatory fields have
+//!   to be there, in answers as well.
 //! - Decimals come out in their shortest form ("149.50" as "149.5"), time stamps without a zone as
 //!   UTC, values of enumerations in the table's capitals.
 

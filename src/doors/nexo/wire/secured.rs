@@ -58,7 +58,8 @@ struct Trailer {
     hmac: String,
 }
 
-/// Looks for a sealed message. `None` if it is a clear one, or none at all: [`json::read`] says what.
+/// Looks for a sealed message. `None` if it is a clear one, or none at all: [`json::read`] says
+/// what.
 ///
 /// # Errors
 /// `ReadError` of a blob whose trailer or header is not as it has to be.
@@ -183,10 +184,10 @@ mod tests {
 
     #[test]
     fn the_golden_message_of_the_contract_opens() {
-        let blob = "WbAGUZNUAMCmb4FLuDRWR1xfAskdtq3SM/QIA9iVfMFZwX9GDBrnOLaODumTEzS8tPhH1QXSjfLSdI+BWr\
-            wbOTDn72sLIfXQBiSqeBcJMue7shysJg8VDiLZzRtEiMUS+X9E+vnsc7sLwMDIiBgxNZ85n6wu2ptV0tNepOf1yNyG\
-            vusnTotzTGIGZMntnxzgob1lhUO8leqVRQM7tohYgbgmBeM7XO1pWASPzsTVf7nmueYMCXXyZYD27ufK54GF3qO0bB\
-            pLtcdkzNtWFX2MsqinreZ79a0F1lJ9xS+0ooxwLpNxarJvhqF1QTUP12eX";
+        let blob = "WbAGUZNUAMCmb4FLuDRWR1xfAskdtq3SM/QIA9iVfMFZwX9GDBrnOLaODumTEzS8tPhH1QXSjfLSdI+B\
+            WrwbOTDn72sLIfXQBiSqeBcJMue7shysJg8VDiLZzRtEiMUS+X9E+vnsc7sLwMDIiBgxNZ85n6wu2ptV\
+            0tNepOf1yNyGvusnTotzTGIGZMntnxzgob1lhUO8leqVRQM7tohYgbgmBeM7XO1pWASPzsTVf7nmueYM\
+            CXXyZYD27ufK54GF3qO0bBpLtcdkzNtWFX2MsqinreZ79a0F1lJ9xS+0ooxwLpNxarJvhqF1QTUP12eX";
         let text = format!(
             "{{\"SaleToPOIResponse\":{{\"MessageHeader\":{{\"MessageClass\":\"Service\",\
              \"MessageCategory\":\"Payment\",\"MessageType\":\"Response\",\

@@ -1,5 +1,5 @@
-//! From JSON, leniently: one value for an array and the reverse, numbers and flags as texts, null for
-//! what is absent, and both names of what has two.
+//! From JSON, leniently: one value for an array and the reverse, numbers and flags as texts, null
+//! for what is absent, and both names of what has two.
 
 use super::super::BYTES_MAX;
 use super::super::fault::{ReadError, Reading, What};
