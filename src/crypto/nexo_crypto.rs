@@ -1,5 +1,4 @@
-//! `NexoCrypto`: how terminals and tills of the JSON family protect a whole message under a key
-//! that
+//! NexoCrypto: how terminals and tills of the JSON family protect a whole message under a key that
 //! both make of one passphrase (nexo contract, section 12). The scheme is a vendor's, as the salt
 //! says; it computes its HMAC over the clear text and encrypts that, so that padding must not tell
 //! anything before the HMAC does.
@@ -43,9 +42,8 @@ pub struct Sealed {
 #[error("the message is not protected as agreed")]
 pub struct NexoRefused;
 
-/// What both sides make of a passphrase, which takes a few milliseconds: to be kept, sealed. `None`
-/// if the passphrase is empty or not ASCII, since clients disagree about the bytes of anything
-/// else.
+/// What both sides make of a passphrase, which takes milliseconds: to be kept, sealed. `None` if
+/// the passphrase is empty or not ASCII: clients disagree about the bytes of anything else.
 #[must_use]
 pub fn derive(passphrase: &str) -> Option<Zeroizing<[u8; MATERIAL_LEN]>> {
     let usable = passphrase.is_ascii() && !passphrase.is_empty();

@@ -1,10 +1,9 @@
 //! The messages of nexo Retailer 3.1 as bytes, and nothing of what they do.
 //!
 //! [`schema`] is the table of all fields; [`tree`] is the one form that both encodings are read
-//! into
-//! and written from, [`typed`] its way from and to structs; [`message`] is a header with a body.
-//! [`xml`] and [`json`] have the same face: `read` and `write`. [`secured`] is the envelope of
-//! NexoCrypto. Everything here is pure.
+//! into and written from, [`typed`] its way from and to structs; [`message`] is a header with a
+//! body. [`xml`] and [`json`] have the same face: `read` and `write`. [`secured`] is the envelope
+//! of NexoCrypto. Everything here is pure.
 //!
 //! What is read leniently and what is not (nexo contract, section 4):
 //!

@@ -77,8 +77,11 @@ fn fits(bounds: Bounds, length: usize) -> bool {
 
 /// XML knows no other control characters, and databases no NUL.
 fn is_printable(text: &str) -> bool {
-    text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'))
-        && !text.contains(['\u{fffe}', '\u{ffff}'])
+    // Nearly every text is plain ASCII, and told so much faster byte by byte.
+    let plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    plain
+        || text.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'))
+            && !text.contains(['\u{fffe}', '\u{ffff}'])
 }
 
 /// `Prefix:Value`, by which anyone may extend an enumeration.

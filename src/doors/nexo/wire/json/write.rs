@@ -133,7 +133,10 @@ fn write_name(out: &mut String, name: &str) {
 
 fn write_text(out: &mut String, text: &str) {
     out.push('"');
-    let mut rest = text;
+    // Nothing of these bytes is escaped: all of the text is the rest.
+    let plain = text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'));
+    let (before, mut rest) = if plain { (text, "") } else { ("", text) };
+    out.push_str(before);
     while let Some(at) = rest.find(|c: char| matches!(c, '"' | '\\') || c < ' ') {
         let (before, from) = rest.split_at(at);
         out.push_str(before);

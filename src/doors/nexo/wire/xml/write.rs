@@ -109,6 +109,11 @@ fn escape(out: &mut String, text: &str) {
     let special = |c: char| {
         matches!(c, '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}') || c.is_ascii_control()
     };
+    let is_plain =
+        |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'&' | b'<' | b'>' | b'"');
+    if text.bytes().all(is_plain) {
+        return out.push_str(text);
+    }
     let mut rest = text;
     while let Some(at) = rest.find(special) {
         let (before, from) = rest.split_at(at);
