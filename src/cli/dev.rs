@@ -60,16 +60,41 @@ const READERS: [(&str, ReaderKind, usize); 8] = [
     ("40000001", ReaderKind::QrCode, 0),
 ];
 
-/// The terminals: POIID, dialect, the number and serial of the reader inside, whether an API key is
-/// asked for, and a passphrase.
-const TERMINALS: [(&str, Dialect, (u32, &str), Option<&str>, Option<&str>); 4] = [
-    ("SIM-XML-1", Dialect::Xml31, (21, "50000001"), None, None),
-    ("SIM-XML-2", Dialect::Xml31, (22, "50000002"), None, None),
-    ("SIM-JSON-1", Dialect::Json, (23, "50000003"), Some(TERMINAL_KEY), None),
-    ("SIM-JSON-2", Dialect::Json, (24, "50000004"), Some(TERMINAL_KEY), Some("sandbox passphrase")),
+/// A terminal of the sandbox.
+struct SandboxTerminal {
+    poi_id: &'static str,
+    dialect: Dialect,
+    /// The number and serial of the reader inside.
+    reader: (u32, &'static str),
+    passphrase: Option<&'static str>,
+}
+
+impl SandboxTerminal {
+    const fn new(
+        poi_id: &'static str,
+        dialect: Dialect,
+        reader: (u32, &'static str),
+        passphrase: Option<&'static str>,
+    ) -> Self {
+        Self { poi_id, dialect, reader, passphrase }
+    }
+
+    /// What its point of sale shows, in the JSON family.
+    fn api_key(&self) -> Option<&'static str> {
+        (self.dialect == Dialect::Json).then_some(TERMINAL_KEY)
+    }
+}
+
+const TERMINALS: [SandboxTerminal; 4] = [
+    SandboxTerminal::new("SIM-XML-1", Dialect::Xml31, (21, "50000001"), None),
+    SandboxTerminal::new("SIM-XML-2", Dialect::Xml31, (22, "50000002"), None),
+    SandboxTerminal::new("SIM-JSON-1", Dialect::Json, (23, "50000003"), None),
+    SandboxTerminal::new("SIM-JSON-2", Dialect::Json, (24, "50000004"), Some(TERMINAL_PASSPHRASE)),
 ];
 /// What points of sale of the JSON family show.
 const TERMINAL_KEY: &str = "sandbox";
+/// What both sides make the keys of protected messages of.
+const TERMINAL_PASSPHRASE: &str = "sandbox passphrase";
 /// How long the sandbox's card holders take.
 const CARD_MS: i64 = 1_500;
 
@@ -213,7 +238,7 @@ pub async fn enrol_sandbox(
     let mut readers = Vec::new();
     // The base keys of other sets are somebody's own, and not told.
     let inside =
-        |reader: &Reader| TERMINALS.iter().any(|(_, _, (_, serial), ..)| *serial == reader.serial);
+        |reader: &Reader| TERMINALS.iter().any(|terminal| terminal.reader.1 == reader.serial);
     let is_ours =
         |reader: &Reader| KEY_SETS.iter().any(|(id, ..)| *id == reader.key_set) && !inside(reader);
     for reader in gateway.readers_of(merchant.id).await?.into_iter().filter(is_ours) {
@@ -227,25 +252,17 @@ pub async fn enrol_sandbox(
         login: merchant.login.clone(),
         control_key: merchant.control_key.to_string(),
         readers,
-        terminals: TERMINALS.map(ready_terminal).into(),
+        terminals: TERMINALS.iter().map(ready_terminal).collect(),
         callback_inbox_url: format!("{base_url}{INBOX_PATH}"),
     })
 }
 
-fn ready_terminal(
-    (poi_id, dialect, _, api_key, passphrase): (
-        &str,
-        Dialect,
-        (u32, &str),
-        Option<&str>,
-        Option<&str>,
-    ),
-) -> ReadyTerminal {
+fn ready_terminal(terminal: &SandboxTerminal) -> ReadyTerminal {
     ReadyTerminal {
-        poi_id: poi_id.to_owned(),
-        dialect: dialect.name().to_owned(),
-        api_key: api_key.map(str::to_owned),
-        passphrase: passphrase.map(str::to_owned),
+        poi_id: terminal.poi_id.to_owned(),
+        dialect: terminal.dialect.name().to_owned(),
+        api_key: terminal.api_key().map(str::to_owned),
+        passphrase: terminal.passphrase.map(str::to_owned),
     }
 }
 
@@ -290,7 +307,8 @@ async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(
             gateway.enrol_reader(&sandbox_reader(number, serial, kind, key_set)?).await?;
         }
     }
-    for (poi_id, dialect, (number, reader), api_key, passphrase) in TERMINALS {
+    for terminal in TERMINALS {
+        let SandboxTerminal { poi_id, dialect, reader: (number, reader), passphrase } = terminal;
         if gateway.reader(reader).await?.is_none() {
             let reader = sandbox_reader(number, reader, ReaderKind::Sim, 0)?;
             gateway.enrol_reader(&reader).await?;
@@ -306,7 +324,7 @@ async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(
                 dialect,
                 profile: Profile { card_ms: CARD_MS, key, ..Profile::default() },
                 listener_url: None,
-                credential: api_key.map(secret),
+                credential: terminal.api_key().map(secret),
                 passphrase: passphrase.map(secret),
             };
             gateway.register_terminal(terminal).await?;

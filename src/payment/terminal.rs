@@ -99,7 +99,7 @@ pub struct Shop {
     pub country: String,
     pub phone: String,
     pub organisation: String,
-    /// The acquirer's name of the shop (card acceptor, MerchantID).
+    /// The acquirer's name of the shop (card acceptor, `MerchantID`).
     pub merchant_number: String,
     /// By which receipts tell the time, for example `Europe/Stockholm`.
     pub time_zone: String,

@@ -47,14 +47,13 @@ impl Session {
             );
         }
         let cashier = Arc::new(cashier);
-        let ear = match is_light {
-            true => None,
-            false => {
-                let heard = Arc::clone(&cashier);
-                let (ear, url) = Ear::open(terminal.dialect, heard, with_receipts)?;
-                terminal.call_back(url);
-                Some(ear)
-            }
+        let ear = if is_light {
+            None
+        } else {
+            let heard = Arc::clone(&cashier);
+            let (ear, url) = Ear::open(terminal.dialect, heard, with_receipts)?;
+            terminal.call_back(url);
+            Some(ear)
         };
         let session = Self { terminal, cashier, ear };
         session.log_in(is_light).await?;

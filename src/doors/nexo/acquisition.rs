@@ -1,7 +1,7 @@
 //! A card read ahead of its payment (nexo contract 5.13).
 
 use super::Reply;
-use super::call::{Call, sale_transaction, transaction_id};
+use super::call::{Call, sale_transaction, success, transaction_id};
 use super::condition::{Condition, Failed};
 use super::core;
 use super::device::CardAhead;
@@ -46,7 +46,7 @@ pub(super) async fn enable(call: Call, request: &Message) -> Result<Reply, Failu
             let lines = json!([{ "Text": "Card acquisition ended without a payment" }]);
             carried.speaker.print(&json!({ "OutputFormat": "Text", "OutputText": lines }));
         }
-        let done = Done::quiet(call.answer(call.success()));
+        let done = Done::quiet(call.answer(success()));
         (carried, Ok(done))
     })
     .await
@@ -98,7 +98,7 @@ async fn read_ahead(carried: &Carried, name: &Value, token_wanted: bool) -> Resu
     let reference = Some(call.transaction_text(carried.number.0));
     let ahead = CardAhead { entry_mode: Some(EntryMode::Contactless), reference };
     call.device.set_ahead(Some(ahead));
-    let mut body = call.success();
+    let mut body = success();
     body["PaymentInstrumentData"] = instrument(&card, call.dialect(), token_wanted);
     Ok(ended(carried, name, body))
 }

@@ -70,11 +70,6 @@ impl Call {
         answer_to(&self.header, self.dialect(), body)
     }
 
-    /// A body that says nothing but that all is well.
-    pub(super) fn success(&self) -> Value {
-        json!({ "Response": { "Result": "Success" } })
-    }
-
     /// The answer of a service that was refused or never begun, with what its element must have.
     pub(super) fn refused(&self, request: Option<&Value>, failed: &Failed) -> Message {
         let body = self.failure_body(request, failed);
@@ -155,6 +150,11 @@ pub(super) fn transaction_text(known: &KnownTerminal, number: i64) -> String {
 /// The number behind a transaction id of this terminal.
 pub(super) fn number_of(known: &KnownTerminal, transaction: &str) -> Option<i64> {
     transaction.strip_prefix(known.terminal.acquirer_poi_id.as_str())?.parse().ok()
+}
+
+/// A body that says nothing but that all is well.
+pub(super) fn success() -> Value {
+    json!({ "Response": { "Result": "Success" } })
 }
 
 /// `TransactionIdentification`.

@@ -100,7 +100,7 @@ pub(super) async fn open_order(
 }
 
 fn told(sale: &Sale) -> String {
-    let name = sale.sale_transaction["TransactionID"].as_str().unwrap_or_default();
+    let name = sale.transaction["TransactionID"].as_str().unwrap_or_default();
     name.chars().filter(|c| !c.is_control()).take(128).collect()
 }
 

@@ -19,7 +19,7 @@ const DEVICE_IDS: u64 = 1_000_000_000;
 #[derive(Default)]
 pub(super) struct Device {
     desk: Mutex<Desk>,
-    device_ids: AtomicU64,
+    next_id: AtomicU64,
     /// Who speaks to its point of sale now.
     speaking: tokio::sync::Mutex<()>,
 }
@@ -184,7 +184,7 @@ impl Device {
 
     /// The number for the next message to a point of sale.
     pub(super) fn next_device_id(&self) -> String {
-        (self.device_ids.fetch_add(1, Ordering::Relaxed) % DEVICE_IDS + 1).to_string()
+        (self.next_id.fetch_add(1, Ordering::Relaxed) % DEVICE_IDS + 1).to_string()
     }
 
     pub(super) fn wants_maintenance(&self) -> bool {
@@ -270,13 +270,11 @@ impl Turn {
     /// When it was stopped before.
     pub(super) fn enter(&self, stage: Stage) -> Result<(), Stopped> {
         let mut progress = self.running.progress();
-        match &progress.stopped {
-            Some(stopped) => Err(stopped.clone()),
-            None => {
-                progress.stage = stage;
-                Ok(())
-            }
+        if let Some(stopped) = &progress.stopped {
+            return Err(stopped.clone());
         }
+        progress.stage = stage;
+        Ok(())
     }
 
     /// Waits until then.

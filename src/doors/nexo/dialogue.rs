@@ -2,7 +2,7 @@
 //! customer answers at once, and says yes.
 
 use super::Reply;
-use super::call::Call;
+use super::call::{Call, success};
 use super::condition::{Condition, Failed};
 use super::message::Message;
 use super::payment::aborted;
@@ -38,7 +38,7 @@ pub(super) async fn hold(call: &Call, request: &Message) -> Reply {
         "Print" if is_not_required(body) => Reply::Empty,
         "Display" => Reply::message(call.answer(json!({ "OutputResult": shown(body) }))),
         "Print" => {
-            let mut answer = call.success();
+            let mut answer = success();
             answer["DocumentQualifier"] = body
                 .pointer("/PrintOutput/DocumentQualifier")
                 .cloned()

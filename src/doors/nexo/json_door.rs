@@ -169,7 +169,7 @@ pub(crate) async fn device_status(
         let status = DeviceStatus { device_id: device.clone(), status: status.to_owned() };
         Ok(HttpResponse::Ok().json(status))
     };
-    told.await.unwrap_or_else(come_back)
+    told.await.unwrap_or_else(|failure| come_back(&failure))
 }
 
 /// List the terminals of a merchant.
@@ -194,7 +194,7 @@ pub(crate) async fn connected_devices(
         let unique_device_ids = online.map(|terminal| terminal.poi_id).collect();
         Ok(HttpResponse::Ok().json(ConnectedDevices { unique_device_ids }))
     };
-    told.await.unwrap_or_else(come_back)
+    told.await.unwrap_or_else(|failure| come_back(&failure))
 }
 
 /// The merchant of the path, if the caller shows its key.
@@ -224,7 +224,7 @@ async fn answer(
         Err(NotTaken::Body(error)) => return error.answer(),
         Err(NotTaken::ContentType) => return HttpResponse::UnsupportedMediaType().finish(),
     };
-    reply(nexo, request, body, look, path).await.unwrap_or_else(come_back)
+    reply(nexo, request, body, look, path).await.unwrap_or_else(|failure| come_back(&failure))
 }
 
 async fn reply(
@@ -398,7 +398,7 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> HttpResponse {
     }))
 }
 
-fn come_back(failure: Failure) -> HttpResponse {
+fn come_back(failure: &Failure) -> HttpResponse {
     tracing::warn!(%failure, "a point of sale is told to come back");
     unavailable()
 }

@@ -2,7 +2,7 @@
 //! 5.14).
 
 use super::Reply;
-use super::call::Call;
+use super::call::{Call, success};
 use super::condition::{Condition, Failed};
 use super::message::{Message, StoredHeader};
 use super::rules::Stage;
@@ -27,7 +27,7 @@ const ACQUIRER: &str = "1001";
 /// When the database cannot be read.
 pub(super) async fn diagnose(call: &Call, request: &Message) -> Result<Value, Failure> {
     let logged_in = call.nexo.gateway.logged_in(call.known.terminal.id).await?;
-    let mut body = call.success();
+    let mut body = success();
     if !logged_in.is_empty() {
         body["LoggedSaleID"] = json!(logged_in);
     }
@@ -44,7 +44,7 @@ pub(super) async fn diagnose(call: &Call, request: &Message) -> Result<Value, Fa
 /// When the database cannot be read.
 pub(super) async fn totals(call: &Call) -> Result<Value, Failure> {
     let period = call.nexo.gateway.period_of(call.known.terminal.id).await?;
-    let mut body = call.success();
+    let mut body = success();
     body["POIReconciliationID"] = period_name(period).into();
     body["TransactionTotals"] = totals_of(call, period).await?;
     Ok(body)
@@ -147,7 +147,7 @@ pub(super) async fn go_on(
             return Ok(Done::quiet(call.refused(None, &failed)));
         }
     }
-    let mut body = call.success();
+    let mut body = success();
     body["ReconciliationType"] = kind.as_str().into();
     body["POIReconciliationID"] = period_name(told).into();
     body["TransactionTotals"] = totals_of(call, told).await?;

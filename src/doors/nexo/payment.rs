@@ -40,7 +40,7 @@ pub(super) async fn pay(call: Call, request: &Message) -> Result<Reply, Failure>
     sale.asks_cashier = sale.play().signature && call.speaker(Value::Null).can_ask();
     let facts =
         serde_json::to_string(&sale).map_err(|error| Failure::Internal(error.to_string()))?;
-    let name = sale.sale_transaction["TransactionID"].as_str().map(str::to_owned);
+    let name = sale.transaction["TransactionID"].as_str().map(str::to_owned);
     let wanted = Wanted { request, first_stage: Stage::WaitCard, facts, sale_transaction: name };
     once(call, wanted, move |carried| async move {
         let done = take_payment(&carried, &sale).await;
@@ -66,7 +66,7 @@ fn check_card_acquisition(call: &Call, request: &Message) -> Result<(), Failed> 
 async fn take_payment(carried: &Carried, sale: &Sale) -> Result<Done, Failure> {
     let play = match card_of(carried, sale).await {
         Ok(play) => play,
-        Err(failed) => return Ok(failure(carried, sale, failed)),
+        Err(failed) => return Ok(failure(carried, sale, &failed)),
     };
     let opened = match sale.kind {
         PaymentType::Completion => return complete_reservation(carried, sale).await,
@@ -74,7 +74,7 @@ async fn take_payment(carried: &Carried, sale: &Sale) -> Result<Done, Failure> {
     };
     match opened {
         Ok(order) => conclude(carried, sale, order).await,
-        Err(core::NotOpened::Failed(failed)) => Ok(failure(carried, sale, failed)),
+        Err(core::NotOpened::Failed(failed)) => Ok(failure(carried, sale, &failed)),
         Err(core::NotOpened::Failure(failure)) => Err(failure),
     }
 }
@@ -169,13 +169,13 @@ pub(super) async fn conclude(
             core::take_back(carried, &order).await?;
             let failed = Failed::new(Condition::Refusal, "Signature not confirmed");
             let screen = Some((Qualify::Error, "Disapproved"));
-            Ok(Done { screen, ..declined(carried, sale, &order, failed) })
+            Ok(Done { screen, ..declined(carried, sale, &order, &failed) })
         }
         Status::Approved => Ok(approved(carried, sale, &order)),
-        Status::Unknown => Ok(declined(carried, sale, &order, unreachable_host())),
+        Status::Unknown => Ok(declined(carried, sale, &order, &unreachable_host())),
         _ => {
             let failed = refusal_of(&order, carried);
-            Ok(declined(carried, sale, &order, failed))
+            Ok(declined(carried, sale, &order, &failed))
         }
     }
 }
@@ -201,7 +201,7 @@ async fn is_signed(carried: &Carried, sale: &Sale, order: &Order) -> bool {
 async fn complete_reservation(carried: &Carried, sale: &Sale) -> Result<Done, Failure> {
     match core::capture(carried, sale).await? {
         Ok(order) => Ok(approved(carried, sale, &order)),
-        Err(failed) => Ok(failure(carried, sale, failed)),
+        Err(failed) => Ok(failure(carried, sale, &failed)),
     }
 }
 
@@ -215,7 +215,7 @@ pub(super) async fn go_on(carried: &Carried, sale: &Sale) -> Result<Done, Failur
     }
     match core::order_of(carried, sale).await? {
         Some(order) => conclude(carried, sale, order).await,
-        None => Ok(failure(carried, sale, left_behind())),
+        None => Ok(failure(carried, sale, &left_behind())),
     }
 }
 
@@ -239,8 +239,8 @@ fn approved(carried: &Carried, sale: &Sale, order: &Order) -> Done {
     }
 }
 
-fn declined(carried: &Carried, sale: &Sale, order: &Order, failed: Failed) -> Done {
-    let ending = Ending::Declined(order, &failed);
+fn declined(carried: &Carried, sale: &Sale, order: &Order, failed: &Failed) -> Done {
+    let ending = Ending::Declined(order, failed);
     let body = payment_body(&carried.call.known, sale, carried.number.0, &ending);
     Done {
         movement: Some(("Declined", sale.minor, sale.currency.clone())),
@@ -251,8 +251,8 @@ fn declined(carried: &Carried, sale: &Sale, order: &Order, failed: Failed) -> Do
     }
 }
 
-fn failure(carried: &Carried, sale: &Sale, failed: Failed) -> Done {
-    let ending = Ending::Failed(&failed);
+fn failure(carried: &Carried, sale: &Sale, failed: &Failed) -> Done {
+    let ending = Ending::Failed(failed);
     let body = payment_body(&carried.call.known, sale, carried.number.0, &ending);
     Done {
         movement: Some(("Failed", sale.minor, sale.currency.clone())),

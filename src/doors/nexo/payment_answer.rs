@@ -33,7 +33,7 @@ pub(super) fn payment_body(
     let dialect = known.terminal.dialect;
     let transaction = transaction_id(&transaction_text(known, number), sale.started_at);
     let mut body = json!({
-        "SaleData": { "SaleTransactionID": sale.sale_transaction },
+        "SaleData": { "SaleTransactionID": sale.transaction },
         "POIData": { "POITransactionID": transaction },
     });
     let order = match ending {

@@ -27,6 +27,7 @@ pub(super) enum Holder {
 
 /// What a receipt shows.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of its own, by its own name")]
 pub(super) struct ReceiptFacts {
     shop: Shop,
     acquirer_poi_id: String,
@@ -69,7 +70,7 @@ pub(super) fn facts_of(
         shop: known.terminal.profile.shop.clone(),
         acquirer_poi_id: known.terminal.acquirer_poi_id.clone(),
         number: transaction_text(known, number),
-        reference: sale.sale_transaction["TransactionID"].as_str().unwrap_or_default().to_owned(),
+        reference: sale.transaction["TransactionID"].as_str().unwrap_or_default().to_owned(),
         currency: sale.currency.clone(),
         amount: order.amount.currency().decimal(order.amount.minor()),
         bin: order.card.bin.clone(),

@@ -2,7 +2,7 @@
 //! earlier one, also in parts.
 
 use super::Reply;
-use super::call::{Call, number_of, transaction_id};
+use super::call::{Call, number_of, success, transaction_id};
 use super::condition::{Condition, Failed};
 use super::message::{Message, StoredHeader};
 use super::rules::Stage;
@@ -145,7 +145,7 @@ fn reversed(
     let original = transaction_id(&call.transaction_text(record.number.0), record.started_at);
     let own = transaction_id(&call.transaction_text(carried.number.0), carried.started_at);
     let currency = order.amount.currency();
-    let mut body = call.success();
+    let mut body = success();
     match call.dialect() {
         Dialect::Xml31 => body["POIData"] = json!({ "POITransactionID": original }),
         Dialect::Json => {

@@ -69,16 +69,13 @@ pub(super) enum Verdict {
 
 /// The table.
 pub(super) fn judge(arriving: Arriving, may_ask: bool, standing: Standing) -> Verdict {
+    use Arriving::{Login, Logout, Service, Status};
     match (arriving, standing) {
-        (Arriving::Diagnosis | Arriving::Abort, _) => Verdict::Run,
-        (Arriving::Login | Arriving::Logout, Standing::Maintenance) => Verdict::Busy,
-        (Arriving::Login, _) => Verdict::Run,
-        (Arriving::Logout, Standing::Serving(_)) => Verdict::Busy,
-        (Arriving::Logout, _) => Verdict::Run,
-        (Arriving::Status | Arriving::Service, _) if !may_ask => Verdict::LoginFirst,
-        (Arriving::Status, Standing::Maintenance) => Verdict::Busy,
-        (Arriving::Status, _) | (Arriving::Service, Standing::Idle) => Verdict::Run,
-        (Arriving::Service, _) => Verdict::Busy,
+        (Status | Service, _) if !may_ask => Verdict::LoginFirst,
+        (Login | Logout | Status | Service, Standing::Maintenance)
+        | (Logout, Standing::Serving(_))
+        | (Service, Standing::Serving(_) | Standing::Cooldown) => Verdict::Busy,
+        _ => Verdict::Run,
     }
 }
 

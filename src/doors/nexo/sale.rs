@@ -75,7 +75,7 @@ impl PaymentType {
 pub(super) struct Sale {
     pub(super) header: StoredHeader,
     /// The point of sale's name for it, to be given back.
-    pub(super) sale_transaction: Value,
+    pub(super) transaction: Value,
     pub(super) kind: PaymentType,
     /// In minor units, what cash comes on top included.
     pub(super) minor: i64,
@@ -100,7 +100,7 @@ impl Sale {
     /// The first thing about it that cannot be done.
     pub(super) fn read(
         request: &Message,
-        sale_transaction: Value,
+        transaction: Value,
         dialect: Dialect,
         started_at: i64,
     ) -> Result<Self, Failed> {
@@ -136,7 +136,7 @@ impl Sale {
         }
         Ok(Self {
             header: StoredHeader(request.header.clone()),
-            sale_transaction,
+            transaction,
             kind,
             minor,
             currency: currency.alpha().to_owned(),

@@ -1,6 +1,6 @@
 //! Logging in and out (nexo contract 5.1, 5.7, 11), and what a point of sale wants to hear.
 
-use super::call::Call;
+use super::call::{Call, success};
 use super::clock_text::utc;
 use super::condition::{Condition, Failed};
 use super::message::Message;
@@ -17,6 +17,7 @@ const CAPABILITIES: [&str; 6] =
 
 /// Which messages of a terminal a point of sale takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of message, by its own name")]
 pub(super) struct Audience {
     pub(super) status: bool,
     pub(super) error: bool,
@@ -79,7 +80,7 @@ pub(super) async fn log_in(call: &Call, request: &Message) -> Result<Value, Fail
     call.nexo.gateway.log_in(terminal.id, &request.header.sale_id, login).await?;
     let speaker = call.speaker_for(audience, Value::Null);
     welcome(&speaker);
-    let mut body = call.success();
+    let mut body = success();
     body["POISystemData"] = json!({
         "DateTime": utc(now),
         "POISoftware": {
@@ -123,7 +124,7 @@ pub(super) async fn log_out(call: &Call, request: &Message) -> Result<Value, Fai
         call.device.maintain(false);
         speaker.event(call.now(), "EndMaintenance", Value::Null);
     }
-    Ok(call.success())
+    Ok(success())
 }
 
 /// `POIStatus`.

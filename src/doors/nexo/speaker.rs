@@ -60,7 +60,7 @@ pub(super) struct Speaker {
 
 enum Said {
     Message {
-        message: Message,
+        message: Box<Message>,
         timeout: Duration,
         heard: Option<oneshot::Sender<Option<Message>>>,
     },
@@ -231,7 +231,7 @@ impl Speaker {
         heard: Option<oneshot::Sender<Option<Message>>>,
     ) {
         if let Some(line) = &self.line {
-            let said = Said::Message { message, timeout, heard };
+            let said = Said::Message { message: Box::new(message), timeout, heard };
             if line.try_send(said).is_err() {
                 tracing::debug!("a point of sale is too slow; something is not shown to it");
             }

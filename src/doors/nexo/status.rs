@@ -1,7 +1,7 @@
 //! What became of an earlier service (nexo contract 5.6): the stored answer, as it was or would
 //! have been sent.
 
-use super::call::Call;
+use super::call::{Call, success};
 use super::condition::{Condition, Failed};
 use super::message::{Message, StoredHeader};
 use crate::gateway::{Failure, ServiceMatch, ServiceRecord};
@@ -47,7 +47,7 @@ pub(super) async fn tell(call: &Call, request: &Message) -> Result<Value, Failur
 }
 
 fn found(call: &Call, record: &ServiceRecord, stored: &Message) -> Value {
-    let mut body = call.success();
+    let mut body = success();
     body["MessageReference"] = reference_of(call, record);
     // The codecs know where the repeated element stands.
     body["RepeatedMessageResponse"] = json!({
