@@ -204,6 +204,12 @@ impl App {
         }
         self.store.close().await;
     }
+
+    /// Ends as a crash does: who waits hears nothing more, and nothing is given back.
+    pub async fn crash(self) {
+        self.server.stop(false).await;
+        self.store.close().await;
+    }
 }
 
 /// What the doors have to go on with after a crash.

@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tillgate::doors::nexo::wire::{json, message, xml};
+use tillgate::payment::SECOND;
 
 /// The capabilities of a till that listens to everything.
 pub const DEFAULT: &str = "CashierStatus CashierError CashierDisplay POIReplication \
@@ -170,6 +171,15 @@ impl<'a> Till<'a> {
 pub async fn working(world: &World, sending: tokio::task::JoinHandle<Answer>) -> Answer {
     while !sending.is_finished() {
         world.settle().await;
+        tokio::task::yield_now().await;
+    }
+    sending.await.unwrap()
+}
+
+/// Lets time pass, second by second, until the request is answered.
+pub async fn passing(world: &World, sending: tokio::task::JoinHandle<Answer>) -> Answer {
+    while !sending.is_finished() {
+        world.pass(SECOND).await;
         tokio::task::yield_now().await;
     }
     sending.await.unwrap()

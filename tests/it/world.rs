@@ -133,6 +133,14 @@ impl World {
         Self { ready, app, ..self }
     }
 
+    /// The same, but it ends as in a crash.
+    pub async fn crash(self) -> Self {
+        self.app.crash().await;
+        let (app, ready) =
+            open(&self.database, &self.clock, Entropy::seeded(8), |_| (), None).await;
+        Self { ready, app, ..self }
+    }
+
     /// Another instance on the same database, where a database can be shared.
     pub async fn another_instance(&self) -> App {
         open(&self.database, &self.clock, Entropy::seeded(9), |_| (), None).await.0

@@ -3,8 +3,10 @@
 //! A service runs in a task of its own and holds the device's [`Turn`]; the requests that want its
 //! answer only wait, so that a lost connection stops nothing.
 
+use super::line::Line;
 use super::message::Message;
 use super::rules::{Stage, Standing};
+use super::wire::message::Header;
 use crate::clock::Clock;
 use crate::payment::Millis;
 use crate::payment::card::EntryMode;
@@ -20,8 +22,8 @@ const DEVICE_IDS: u64 = 1_000_000_000;
 pub(super) struct Device {
     desk: Mutex<Desk>,
     next_id: AtomicU64,
-    /// Who speaks to its point of sale now.
-    speaking: tokio::sync::Mutex<()>,
+    /// To its points of sale.
+    pub(super) line: Line,
 }
 
 #[derive(Default)]
@@ -58,6 +60,8 @@ pub(super) struct Running {
     pub(super) sale_id: String,
     pub(super) category: String,
     pub(super) service_id: String,
+    /// The body of its request.
+    pub(super) told: String,
     progress: Mutex<Progress>,
     /// Rung when somebody wants it to stop.
     bell: Notify,
@@ -116,11 +120,6 @@ impl Device {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody else speaks to its point of sale.
-    pub(super) async fn speaking(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.speaking.lock().await
-    }
-
     /// Where it stands.
     pub(super) fn standing(&self, now: Millis) -> Standing {
         let desk = self.desk();
@@ -137,10 +136,11 @@ impl Device {
         self.desk().running.clone()
     }
 
-    /// Begins a service, if it is free.
+    /// Begins the service of this header, told in these words, if it is free.
     pub(super) fn begin(
         self: &Arc<Self>,
-        (sale_id, category, service_id): (&str, &str, &str),
+        header: &Header,
+        told: &str,
         stage: Stage,
         now: Millis,
     ) -> Option<Turn> {
@@ -149,9 +149,10 @@ impl Device {
             return None;
         }
         let running = Arc::new(Running {
-            sale_id: sale_id.to_owned(),
-            category: category.to_owned(),
-            service_id: service_id.to_owned(),
+            sale_id: header.sale_id.clone(),
+            category: header.category.clone(),
+            service_id: header.service_name().to_owned(),
+            told: told.to_owned(),
             progress: Mutex::new(Progress { stage, stopped: None }),
             bell: Notify::new(),
             heard: watch::Sender::new(Heard::Nothing),
@@ -233,6 +234,11 @@ impl Running {
 
     pub(super) fn stage(&self) -> Stage {
         self.progress().stage
+    }
+
+    /// Whether it is the service of this name.
+    pub(super) fn is_named(&self, sale_id: &str, category: &str, service_id: &str) -> bool {
+        self.sale_id == sale_id && self.category == category && self.service_id == service_id
     }
 
     fn stop(&self, by: &str, reason: &str) -> Stop {

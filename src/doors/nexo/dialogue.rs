@@ -18,9 +18,8 @@ const TEXT: &str = "tillgate";
 /// Shows, asks or prints.
 pub(super) async fn hold(call: &Call, request: &Message) -> Reply {
     let header = &request.header;
-    let service_id = header.service_id.as_deref().or(header.device_id.as_deref());
-    let name = (header.sale_id.as_str(), header.category.as_str(), service_id.unwrap_or_default());
-    let Some(turn) = call.device.begin(name, Stage::Dialogue, call.now()) else {
+    let told = request.body.to_string();
+    let Some(turn) = call.device.begin(header, &told, Stage::Dialogue, call.now()) else {
         let failed = busy(&header.category, call.dialect(), None);
         return Reply::message(call.refused(Some(&request.body), &failed));
     };

@@ -4,9 +4,11 @@
 use super::admission::{NotAdmitted, NotTaken, take};
 use super::codec::{self, Opened};
 use super::front::rejection;
+use super::line::Hearer;
+use super::message::Message;
 use super::wire::fault::ReadError;
 use super::wire::message::Header;
-use super::{Nexo, Reply, speaker};
+use super::{Nexo, Reply};
 use crate::doors::http::unavailable;
 use crate::gateway::{Failure, KnownTerminal};
 use crate::payment::SECOND;
@@ -25,8 +27,8 @@ use utoipa::ToSchema;
 
 const KINDS: [&str; 1] = ["application/json"];
 const CONTENT_TYPE: &str = "application/json; charset=utf-8";
-/// When an answer that did not arrive is sent again, in seconds.
-const SENT_AGAIN: [i64; 5] = [1, 5, 30, 120, 600];
+/// How long an answer waits before each attempt, in seconds.
+const SENT_AFTER: [i64; 6] = [0, 1, 5, 30, 120, 600];
 /// How long a point of sale may take to acknowledge an answer.
 const ACKNOWLEDGED: Duration = Duration::from_secs(10);
 
@@ -353,15 +355,20 @@ async fn answer_later(
         tracing::info!(poi = known.terminal.poi_id, "nobody listens; the status will tell");
         return;
     };
+    let hearer = Hearer::new(&nexo, &known, to);
     for _ in 0..if twice { 2 } else { 1 } {
-        for wait in SENT_AGAIN {
-            match speaker::tell(&nexo, &known, &to, &message, ACKNOWLEDGED).await {
-                Ok(_) => break,
-                Err(why) => tracing::info!(poi = known.terminal.poi_id, why, "not acknowledged"),
-            }
-            let clock = nexo.gateway.clock();
-            clock.wait_until(clock.now() + wait * SECOND).await;
-        }
+        send_until_acknowledged(&hearer, &message).await;
+    }
+}
+
+async fn send_until_acknowledged(to: &Hearer, message: &Message) {
+    let clock = to.nexo.gateway.clock();
+    for wait in SENT_AFTER {
+        clock.wait_until(clock.now() + wait * SECOND).await;
+        let Err(why) = to.tell(message, ACKNOWLEDGED).await else {
+            return;
+        };
+        tracing::info!(poi = to.known.terminal.poi_id, why, "an answer is not acknowledged");
     }
 }
 

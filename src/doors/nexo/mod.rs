@@ -26,6 +26,7 @@ mod device;
 mod dialogue;
 mod front;
 mod json_door;
+mod line;
 mod manners;
 mod message;
 mod office;

@@ -84,9 +84,7 @@ where
     let request = wanted.request;
     let told = request.body.to_string();
     let header = &request.header;
-    let service_id = header.service_id.as_deref().unwrap_or_default();
-    let name = (header.sale_id.as_str(), header.category.as_str(), service_id);
-    let Some(turn) = call.device.begin(name, wanted.first_stage, call.now()) else {
+    let Some(turn) = call.device.begin(header, &told, wanted.first_stage, call.now()) else {
         return repeated_or_busy(&call, request, wanted.sale_transaction, &told).await;
     };
     let begin = Begin {
@@ -113,7 +111,8 @@ where
     let speaker = call.speaker(transaction);
     let carried = Carried { call, number, started_at, speaker, turn: Some(turn) };
     tokio::spawn(carry_out(carried, work));
-    heard(&running).await
+    let no_end = || Failure::Unavailable("the service has no end yet; ask for it".to_owned());
+    heard(&running).await.ok_or_else(no_end)
 }
 
 /// Carries it out to the end, keeping the lease meanwhile.
@@ -184,13 +183,13 @@ pub(super) async fn end(carried: Carried, done: Done) -> Result<Message, Failure
     Ok(message)
 }
 
-/// Waits for what a service comes to.
-async fn heard(running: &Running) -> Result<Reply, Failure> {
-    match running.answer().await {
-        Some(answer) if answer.is_lost => Ok(Reply::HangUp),
-        Some(answer) => Ok(Reply::message(Message::clone(&answer.message))),
-        None => Err(Failure::Unavailable("the service has no end yet; ask for it".to_owned())),
-    }
+/// Waits for what a service comes to; `None` if nobody carries it out here any more.
+async fn heard(running: &Running) -> Option<Reply> {
+    let answer = running.answer().await?;
+    Some(match answer.is_lost {
+        true => Reply::HangUp,
+        false => Reply::message(Message::clone(&answer.message)),
+    })
 }
 
 async fn repeated_or_busy(
@@ -199,12 +198,19 @@ async fn repeated_or_busy(
     sale_transaction: Option<String>,
     told: &str,
 ) -> Result<Reply, Failure> {
-    let key = key_of(call, request);
+    let (running, key) = (call.device.running(), key_of(call, request));
+    // It may not be written down yet.
+    if let Some(running) = &running
+        && running.is_named(&key.sale_id, &key.category, &key.service_id)
+        && running.told == told
+        && let Some(reply) = heard(running).await
+    {
+        return Ok(reply);
+    }
     let before = call.nexo.gateway.service_before(&key, sale_transaction).await?;
     if let Some(record) = before {
         return replay(call, request, &record, told).await;
     }
-    let running = call.device.running();
     let with = running.as_ref().map(|running| running.service_id.as_str());
     let failed = busy(&request.header.category, call.dialect(), with);
     Ok(Reply::message(call.refused(Some(&request.body), &failed)))
@@ -225,12 +231,12 @@ async fn replay(
     if let Some(response) = &record.response {
         return Ok(Reply::message(Message::from_stored(response)?));
     }
+    let ServiceKey { sale_id, category, service_id, .. } = &record.key;
     if let Some(running) = call.device.running()
-        && running.service_id == record.key.service_id
-        && running.category == record.key.category
-        && running.sale_id == record.key.sale_id
+        && running.is_named(sale_id, category, service_id)
+        && let Some(reply) = heard(&running).await
     {
-        return heard(&running).await;
+        return Ok(reply);
     }
     heard_elsewhere(call, record).await
 }
@@ -255,6 +261,6 @@ fn key_of(call: &Call, request: &Message) -> ServiceKey {
         sale_id: request.header.sale_id.clone(),
         session: call.session_number(),
         category: request.header.category.clone(),
-        service_id: request.header.service_id.clone().unwrap_or_default(),
+        service_id: request.header.service_name().to_owned(),
     }
 }

@@ -1,23 +1,19 @@
 //! What a terminal shows, prints and asks at its point of sale (nexo contract 5.8 to 5.12, 10, 11).
 //!
-//! Everything of one service goes through one line, in order, beside the service: a point of sale
-//! that does not listen never fails a payment, and holds it up for a second at most.
+//! Everything goes through the terminal's line, in order, beside the service: a point of sale that
+//! does not listen never fails a payment, and holds it up for a second at most.
 
-use super::Nexo;
 use super::call::Call;
 use super::clock_text::utc;
-use super::codec;
 use super::device::Device;
+use super::line::Hearer;
 use super::message::Message;
 use super::session::Audience;
 use super::wire::message::{Class, Header, Kind};
-use crate::gateway::{Exchange, KnownTerminal};
 use crate::payment::terminal::Dialect;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use url::Url;
 
 /// How long a point of sale may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,8 +21,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const SIGNATURE_SECONDS: u64 = 60;
 /// How long an answer waits for what is to be shown before it.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many messages wait; what comes then is not shown.
-const WAITING_MAX: usize = 64;
 
 /// What is said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,9 +40,10 @@ impl Qualify {
     }
 }
 
-/// The line to one point of sale, for one service.
+/// The voice of one service at one point of sale.
 pub(super) struct Speaker {
-    line: Option<mpsc::Sender<Said>>,
+    /// Silent where nobody listens.
+    to: Option<Hearer>,
     /// How messages of this service begin.
     header: Header,
     device: Arc<Device>,
@@ -58,32 +53,18 @@ pub(super) struct Speaker {
     transaction: Value,
 }
 
-enum Said {
-    Message {
-        message: Box<Message>,
-        timeout: Duration,
-        heard: Option<oneshot::Sender<Option<Message>>>,
-    },
-    /// What was said before has been heard.
-    Heard(oneshot::Sender<()>),
-}
-
 impl Speaker {
-    /// The line to the point of sale that asks for a service; silent where nobody listens.
+    /// To the point of sale that asks for a service.
     pub(super) fn new(call: &Call, audience: Audience, transaction: Value) -> Self {
         let listener = call.listener.clone().filter(|_| audience != Audience::NOBODY);
-        let line = listener.map(|listener| {
-            let (line, said) = mpsc::channel(WAITING_MAX);
-            tokio::spawn(speak(call.clone(), listener, said));
-            line
-        });
+        let to = listener.map(|listener| Hearer::new(&call.nexo, &call.known, listener));
         let (header, device) = (call.header.clone(), Arc::clone(&call.device));
-        Self { line, header, device, audience, dialect: call.dialect(), transaction }
+        Self { to, header, device, audience, dialect: call.dialect(), transaction }
     }
 
     /// Whether the cashier can be asked.
     pub(super) fn can_ask(&self) -> bool {
-        self.line.is_some() && self.audience.input
+        self.to.is_some() && self.audience.input
     }
 
     /// Shows a text to the cashier; in the JSON family the event of that name.
@@ -138,7 +119,7 @@ impl Speaker {
             protocol_version: self.version(),
             ..self.header.clone()
         };
-        self.put(Message::new(header, body), ANSWER_TIMEOUT, None);
+        self.put(Message::new(header, body));
     }
 
     /// A status of the JSON family that has no text.
@@ -180,10 +161,11 @@ impl Speaker {
                 "MaxInputTime": SIGNATURE_SECONDS,
             },
         });
-        let (heard, answer) = oneshot::channel();
+        let Some(to) = &self.to else {
+            return false;
+        };
         let timeout = ANSWER_TIMEOUT + Duration::from_secs(SIGNATURE_SECONDS);
-        self.put(self.device_message("Input", body), timeout, Some(heard));
-        let answer = answer.await.ok().flatten();
+        let answer = self.device.line.ask(to, self.device_message("Input", body), timeout).await;
         answer.is_some_and(|answer| {
             let confirmed = answer.body.pointer("/InputResult/Input/ConfirmedFlag");
             confirmed.and_then(Value::as_bool) == Some(true)
@@ -192,17 +174,13 @@ impl Speaker {
 
     /// Waits until what was said is heard; a second at most.
     pub(super) async fn flush(&self) {
-        let Some(line) = &self.line else {
-            return;
-        };
-        let (heard, all_heard) = oneshot::channel();
-        if line.try_send(Said::Heard(heard)).is_ok() {
-            let _ = tokio::time::timeout(FLUSH_TIMEOUT, all_heard).await;
+        if self.to.is_some() {
+            self.device.line.flush(FLUSH_TIMEOUT).await;
         }
     }
 
     fn say(&self, category: &str, body: Value) {
-        self.put(self.device_message(category, body), ANSWER_TIMEOUT, None);
+        self.put(self.device_message(category, body));
     }
 
     fn device_message(&self, category: &str, body: Value) -> Message {
@@ -224,62 +202,9 @@ impl Speaker {
         }
     }
 
-    fn put(
-        &self,
-        message: Message,
-        timeout: Duration,
-        heard: Option<oneshot::Sender<Option<Message>>>,
-    ) {
-        if let Some(line) = &self.line {
-            let said = Said::Message { message: Box::new(message), timeout, heard };
-            if line.try_send(said).is_err() {
-                tracing::debug!("a point of sale is too slow; something is not shown to it");
-            }
+    fn put(&self, message: Message) {
+        if let Some(to) = &self.to {
+            self.device.line.say(to, message, ANSWER_TIMEOUT);
         }
     }
-}
-
-/// Sends what is said, one message after the other. After one that did not arrive only questions
-/// are still tried.
-async fn speak(call: Call, listener: Url, mut said: mpsc::Receiver<Said>) {
-    let _turn = call.device.speaking().await;
-    let mut is_down = false;
-    while let Some(said) = said.recv().await {
-        let (message, timeout, heard) = match said {
-            Said::Message { heard: None, .. } if is_down => continue,
-            Said::Message { message, timeout, heard } => (message, timeout, heard),
-            Said::Heard(all_heard) => {
-                let _ = all_heard.send(());
-                continue;
-            }
-        };
-        let answer = tell(&call.nexo, &call.known, &listener, &message, timeout).await;
-        if let Err(why) = &answer {
-            let poi = call.known.terminal.poi_id.as_str();
-            tracing::info!(poi, why, "the point of sale does not listen");
-            is_down = true;
-        }
-        if let Some(heard) = heard {
-            let _ = heard.send(answer.ok().flatten());
-        }
-    }
-}
-
-/// One message to the point of sale, and what it answers. Any body on a 2xx is tolerated.
-pub(super) async fn tell(
-    nexo: &Nexo,
-    known: &KnownTerminal,
-    listener: &Url,
-    message: &Message,
-    timeout: Duration,
-) -> Result<Option<Message>, String> {
-    let address = listener.clone();
-    let (content_type, body) =
-        codec::written(nexo, known, message).map_err(|failure| failure.to_string())?;
-    let exchange = Exchange { address, content_type, body, timeout };
-    let answer = nexo.gateway.call_point_of_sale(exchange).await?;
-    if !(200..300).contains(&answer.status) {
-        return Err(format!("it answered {}", answer.status));
-    }
-    Ok(codec::read(known, &answer.body).ok())
 }

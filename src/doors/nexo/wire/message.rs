@@ -90,6 +90,12 @@ impl Header {
         Self { kind: Kind::Response, ..self.clone() }
     }
 
+    /// The number that tells services apart: that of the service, or of the device message.
+    #[must_use]
+    pub fn service_name(&self) -> &str {
+        self.service_id.as_deref().or(self.device_id.as_deref()).unwrap_or_default()
+    }
+
     /// The name of the body element: `PaymentRequest`, `EventNotification`.
     #[must_use]
     pub fn body_name(&self) -> String {
