@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use tillgate::doors::nexo::wire::{json, message, xml};
+use tillgate::crypto::nexo_crypto::NexoKey;
+use tillgate::doors::nexo::wire::{json, message, secured, xml};
 use tillgate::payment::SECOND;
 
 /// The capabilities of a till that listens to everything.
@@ -225,13 +226,43 @@ pub struct Ear {
 impl Ear {
     /// One that answers displays with nothing, and questions with this.
     pub fn open(says: impl Fn(&message::Message) -> Option<String> + Send + 'static) -> Self {
+        Self::of(read_plain, move |message| match says(message) {
+            Some(text) => with_body("200 OK", &text),
+            None => with_body("204 No Content", ""),
+        })
+    }
+
+    /// One that answers each message with this status.
+    pub fn answering(status: impl Fn(&message::Message) -> &'static str + Send + 'static) -> Self {
+        Self::of(read_plain, move |message| with_body(status(message), ""))
+    }
+
+    /// One that takes nothing but messages that are protected by this key.
+    pub fn open_sealed(key: NexoKey) -> Self {
+        let read = move |body: &[u8]| {
+            let sealed = secured::recognise(body).unwrap().expect("a protected message");
+            sealed.open(&key).unwrap_or_else(|error| panic!("{error}"))
+        };
+        Self::of(read, |_| with_body("204 No Content", ""))
+    }
+
+    fn of(
+        read: impl Fn(&[u8]) -> message::Message + Send + 'static,
+        answer: impl Fn(&message::Message) -> String + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/EPASSaleToPOI/3.1/", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&heard);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                hear(stream.unwrap(), &says, &notes);
+                let mut stream = BufReader::new(stream.unwrap());
+                let Some(body) = body_of(&mut stream) else {
+                    continue;
+                };
+                let message = read(&body);
+                notes.lock().unwrap().push(told(&message));
+                stream.get_mut().write_all(answer(&message).as_bytes()).unwrap();
             }
         });
         Self { url, heard }
@@ -281,18 +312,13 @@ fn confirmation(message: &message::Message, confirmed: bool) -> String {
     )
 }
 
-fn hear(
-    stream: TcpStream,
-    says: &impl Fn(&message::Message) -> Option<String>,
-    notes: &Mutex<Vec<String>>,
-) {
-    let mut reader = BufReader::new(stream);
+/// The body of a request; `None` of a connection that was opened and not used.
+fn body_of(stream: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {
         let mut line = String::new();
-        // A connection that was opened and not used.
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
+        if stream.read_line(&mut line).unwrap_or(0) == 0 {
+            return None;
         }
         let line = line.trim_end().to_ascii_lowercase();
         if line.is_empty() {
@@ -303,22 +329,24 @@ fn hear(
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
+    stream.read_exact(&mut body).unwrap();
+    Some(body)
+}
+
+fn read_plain(body: &[u8]) -> message::Message {
     let message = match body.starts_with(b"{") {
-        true => json::read(&body),
-        false => xml::read(&body),
+        true => json::read(body),
+        false => xml::read(body),
     };
-    let message = message.unwrap_or_else(|error| panic!("{error}"));
-    notes.lock().unwrap().push(told(&message));
-    let answer = match says(&message) {
-        Some(text) => format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{text}",
-            text.len()
-        ),
-        None => "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned(),
-    };
-    reader.get_mut().write_all(answer.as_bytes()).unwrap();
+    message.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn with_body(status: &str, text: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{text}",
+        text.len()
+    )
 }
 
 /// A message in a few words.

@@ -32,7 +32,7 @@ pub(super) async fn enable(call: Call, request: &Message) -> Result<Reply, Failu
         Some("StartTransaction") => true,
         Some("AbortTransaction") => false,
         _ => {
-            let failed = format_fault("TransactionAction", "unexpected value");
+            let failed = format_fault("EnableServiceRequest/TransactionAction", "unexpected value");
             return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
         }
     };

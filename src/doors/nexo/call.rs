@@ -72,53 +72,8 @@ impl Call {
 
     /// The answer of a service that was refused or never begun, with what its element must have.
     pub(super) fn refused(&self, request: Option<&Value>, failed: &Failed) -> Message {
-        let body = self.failure_body(request, failed);
-        self.answer(body)
-    }
-
-    /// The body of a failure, with all that its element must have (nexo contract 7.3). It names no
-    /// transaction: there is none.
-    fn failure_body(&self, request: Option<&Value>, failed: &Failed) -> Value {
-        let now = self.now();
-        let mut body = json!({ "Response": failed.response(self.dialect()) });
-        let field = |name: &str, usual: &str| {
-            let given = request.and_then(|request| request.pointer(name)).and_then(Value::as_str);
-            given.unwrap_or(usual).to_owned()
-        };
-        match self.header.category.as_str() {
-            "Payment" | "CardAcquisition" | "Loyalty" | "StoredValue" => {
-                body["SaleData"] = json!({ "SaleTransactionID": sale_transaction(request, now) });
-                let nothing = format!("{}0000", self.known.terminal.acquirer_poi_id);
-                body["POIData"] = json!({ "POITransactionID": transaction_id(&nothing, now) });
-            }
-            "Print" => {
-                body["DocumentQualifier"] =
-                    field("/PrintOutput/DocumentQualifier", "Document").into();
-            }
-            "Input" => {
-                let response = body["Response"].take();
-                body = json!({ "InputResult": {
-                    "Device": field("/InputData/Device", "CustomerInput"),
-                    "InfoQualify": field("/InputData/InfoQualify", "Input"),
-                    "Response": response,
-                }});
-            }
-            "Display" => {
-                let response = body["Response"].take();
-                body = json!({ "OutputResult": [{
-                    "Device": field("/DisplayOutput/0/Device", "CustomerDisplay"),
-                    "InfoQualify": field("/DisplayOutput/0/InfoQualify", "Display"),
-                    "Response": response,
-                }]});
-            }
-            "GetTotals" => body["POIReconciliationID"] = "0".into(),
-            "Reconciliation" => {
-                body["ReconciliationType"] =
-                    field("/ReconciliationType", "SaleReconciliation").into();
-            }
-            _ => {}
-        }
-        body
+        let none = self.transaction_text(0);
+        refusal(&self.header, self.dialect(), request, failed, &none, self.now())
     }
 
     /// The number that a transaction goes by on the wire: the terminal's six digits and its own.
@@ -130,6 +85,51 @@ impl Call {
         let text = format!("{} not supported", self.header.category);
         Failed::new(Condition::UnavailableService, text)
     }
+}
+
+/// The answer of a service that was refused, with all that its element must have (nexo contract
+/// 7.3). `transaction` is a number that names none: there is none.
+pub(super) fn refusal(
+    header: &Header,
+    dialect: Dialect,
+    request: Option<&Value>,
+    failed: &Failed,
+    transaction: &str,
+    now: Millis,
+) -> Message {
+    let response = failed.response(dialect);
+    let field = |name: &str, usual: &str| {
+        let given = request.and_then(|request| request.pointer(name)).and_then(Value::as_str);
+        given.unwrap_or(usual).to_owned()
+    };
+    let body = match header.category.as_str() {
+        "Payment" | "CardAcquisition" | "Loyalty" | "StoredValue" => json!({
+            "Response": response,
+            "SaleData": { "SaleTransactionID": sale_transaction(request, now) },
+            "POIData": { "POITransactionID": transaction_id(transaction, now) },
+        }),
+        "Print" => json!({
+            "Response": response,
+            "DocumentQualifier": field("/PrintOutput/DocumentQualifier", "Document"),
+        }),
+        "Input" => json!({ "InputResult": {
+            "Device": field("/InputData/Device", "CustomerInput"),
+            "InfoQualify": field("/InputData/InfoQualify", "Input"),
+            "Response": response,
+        }}),
+        "Display" => json!({ "OutputResult": [{
+            "Device": field("/DisplayOutput/0/Device", "CustomerDisplay"),
+            "InfoQualify": field("/DisplayOutput/0/InfoQualify", "Display"),
+            "Response": response,
+        }]}),
+        "GetTotals" => json!({ "Response": response, "POIReconciliationID": "0" }),
+        "Reconciliation" => json!({
+            "Response": response,
+            "ReconciliationType": field("/ReconciliationType", "SaleReconciliation"),
+        }),
+        _ => json!({ "Response": response }),
+    };
+    answer_to(header, dialect, body)
 }
 
 /// The answer to a request. XML says its version in three answers only (nexo contract 3).

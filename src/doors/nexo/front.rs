@@ -185,7 +185,7 @@ fn is_done_once(category: &str) -> bool {
 
 fn check_header(header: &Header) -> Result<(), Failed> {
     let fault = |path: &str, why: &str| {
-        Err(Failed::new(Condition::MessageFormat, format!("MessageHeader.{path}: {why}")))
+        Err(Failed::new(Condition::MessageFormat, format!("MessageHeader/{path}: {why}")))
     };
     let version = header.protocol_version.as_deref();
     if version.is_some_and(|version| !version.starts_with("3.")) {

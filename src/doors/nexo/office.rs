@@ -100,7 +100,7 @@ pub(super) async fn reconcile(call: Call, request: &Message) -> Result<Reply, Fa
     let previous = body.get("POIReconciliationID").and_then(Value::as_str);
     let previous = previous.and_then(|digits| digits.parse().ok());
     if kind == "PreviousReconciliation" && previous.is_none() {
-        let failed = format_fault("POIReconciliationID", "missing");
+        let failed = format_fault("ReconciliationRequest/POIReconciliationID", "missing");
         return Ok(Reply::message(call.refused(Some(body), &failed)));
     }
     let period = call.nexo.gateway.period_of(call.known.terminal.id).await?;

@@ -39,7 +39,8 @@ pub(super) async fn reverse(call: Call, request: &Message) -> Result<Reply, Fail
     let original = original.and_then(Value::as_str).map(str::to_owned);
     let last = body.pointer("/OriginalPOITransaction/LastTransactionFlag").and_then(Value::as_bool);
     if original.is_none() && last != Some(true) {
-        let failed = format_fault("OriginalPOITransaction.POITransactionID", "missing");
+        let failed =
+            format_fault("ReversalRequest/OriginalPOITransaction/POITransactionID", "missing");
         return Ok(Reply::message(call.refused(Some(body), &failed)));
     }
     let reversal = Reversal {
@@ -120,7 +121,7 @@ fn part_of(
     let Some(text) = &reversal.amount else {
         return Ok(None);
     };
-    let wrong = || format_fault("ReversedAmount", "unexpected value");
+    let wrong = || format_fault("ReversalRequest/ReversedAmount", "unexpected value");
     let currency = order.amount.currency();
     let minor = minor_of(text, currency).ok_or_else(wrong)?;
     if carried.call.manners.reverses_last_only && minor != order.amount.minor() {

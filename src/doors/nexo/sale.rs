@@ -14,6 +14,9 @@ use serde_json::Value;
 /// The longest list of pairs that is given back.
 const METADATA_MAX: usize = 20;
 
+/// What a completion must name.
+const ORIGINAL: &str = "PaymentRequest/PaymentTransaction/OriginalPOITransaction/POITransactionID";
+
 /// `PaymentType`, as far as the core has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum PaymentType {
@@ -117,7 +120,7 @@ impl Sale {
         let text = |name: &str| body.pointer(&format!("{amounts}/{name}")).and_then(Value::as_str);
         let alpha = text("Currency").unwrap_or_default();
         let currency = Currency::from_alpha(alpha).ok_or_else(|| unknown_currency(alpha))?;
-        let path = |name: &str| format!("AmountsReq.{name}");
+        let path = |name: &str| format!("PaymentRequest/PaymentTransaction/AmountsReq/{name}");
         let requested = text("RequestedAmount")
             .ok_or_else(|| format_fault(&path("RequestedAmount"), "missing"))?;
         let minor = minor_of(requested, currency)
@@ -132,7 +135,7 @@ impl Sale {
             .pointer("/PaymentTransaction/OriginalPOITransaction/POITransactionID/TransactionID");
         let original = original.and_then(Value::as_str).map(str::to_owned);
         if kind == PaymentType::Completion && original.is_none() {
-            return Err(format_fault("OriginalPOITransaction.POITransactionID", "missing"));
+            return Err(format_fault(ORIGINAL, "missing"));
         }
         Ok(Self {
             header: StoredHeader(request.header.clone()),

@@ -1,7 +1,7 @@
 //! nexo Retailer 3.1 in XML over HTTP (nexo contract 2.1, 2.4).
 
 use super::admission::{NotAdmitted, NotTaken, take};
-use super::call::answer_to;
+use super::call::refusal;
 use super::condition::{Condition, Failed};
 use super::front::rejection;
 use super::message::Message;
@@ -13,10 +13,11 @@ use crate::gateway::Failure;
 use crate::payment::terminal::Dialect;
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
 
 const KINDS: [&str; 2] = ["application/xml", "text/xml"];
 const CONTENT_TYPE: &str = "application/xml; charset=utf-8";
+/// The number of a transaction where there is not even a terminal.
+const NO_TRANSACTION: &str = "0";
 
 /// Speak to a terminal in XML.
 ///
@@ -107,8 +108,9 @@ async fn reply(
         }
         _ => {
             let failed = Failed::new(Condition::UnavailableDevice, "POIID not configured");
-            let body = json!({ "Response": failed.response(Dialect::Xml31) });
-            let unknown = answer_to(header, Dialect::Xml31, body);
+            let body = read.as_ref().ok().map(|message| Message::of(message).body);
+            let (now, body) = (nexo.gateway.clock().now(), body.as_ref());
+            let unknown = refusal(header, Dialect::Xml31, body, &failed, NO_TRANSACTION, now);
             return told(&Reply::message(unknown));
         }
     };
