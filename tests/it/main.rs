@@ -42,6 +42,7 @@ mod month;
 mod nexo_ahead;
 mod nexo_bad_input;
 mod nexo_conduct;
+mod nexo_instances;
 mod nexo_json;
 mod nexo_payments;
 mod operator;
