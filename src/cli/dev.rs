@@ -1,12 +1,15 @@
 //! `tillgate dev`: gateway and sandbox in seconds, nothing to configure, nothing to install.
 
+use super::sandbox_terminals::{
+    ReadyTerminal, enrol_terminals, is_inside_a_terminal, ready_terminals,
+};
 use super::{StopSignal, forbid_core_dumps};
 use crate::app::{App, Start};
 use crate::clock::{Clock, Entropy};
 use crate::crypto::seal::SealingKey;
 use crate::doors::docs::DOCS_PATH;
 use crate::doors::sandbox::INBOX_PATH;
-use crate::gateway::{AllowList, Failure, Gateway, NewKeySet, NewTerminal, RegistryError};
+use crate::gateway::{AllowList, Failure, Gateway, NewKeySet, RegistryError};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::key_set::{AesLength, Cipher, DataVariant};
 use crate::payment::ksn::Ksn;
@@ -15,7 +18,6 @@ use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
 use crate::payment::pin_format::PinFormat;
 use crate::payment::reader::{Reader, ReaderKind, ReaderState};
-use crate::payment::terminal::{Dialect, KeyName, Profile};
 use crate::sandbox::scenario::ENDINGS;
 use crate::settings::{LogSettings, Settings};
 use crate::store::Location;
@@ -30,7 +32,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The merchant of the sandbox.
-const LOGIN: &str = "sandbox";
+pub(super) const LOGIN: &str = "sandbox";
 const MERCHANT: MerchantId = MerchantId(1);
 const GROUP: GroupId = GroupId(11);
 /// The endpoints of the group; the first is the one that examples use.
@@ -59,44 +61,6 @@ const READERS: [(&str, ReaderKind, usize); 8] = [
     ("30000002", ReaderKind::Miura, 1),
     ("40000001", ReaderKind::QrCode, 0),
 ];
-
-/// A terminal of the sandbox.
-struct SandboxTerminal {
-    poi_id: &'static str,
-    dialect: Dialect,
-    /// The number and serial of the reader inside.
-    reader: (u32, &'static str),
-    passphrase: Option<&'static str>,
-}
-
-impl SandboxTerminal {
-    const fn new(
-        poi_id: &'static str,
-        dialect: Dialect,
-        reader: (u32, &'static str),
-        passphrase: Option<&'static str>,
-    ) -> Self {
-        Self { poi_id, dialect, reader, passphrase }
-    }
-
-    /// What its point of sale shows, in the JSON family.
-    fn api_key(&self) -> Option<&'static str> {
-        (self.dialect == Dialect::Json).then_some(TERMINAL_KEY)
-    }
-}
-
-const TERMINALS: [SandboxTerminal; 4] = [
-    SandboxTerminal::new("SIM-XML-1", Dialect::Xml31, (21, "50000001"), None),
-    SandboxTerminal::new("SIM-XML-2", Dialect::Xml31, (22, "50000002"), None),
-    SandboxTerminal::new("SIM-JSON-1", Dialect::Json, (23, "50000003"), None),
-    SandboxTerminal::new("SIM-JSON-2", Dialect::Json, (24, "50000004"), Some(TERMINAL_PASSPHRASE)),
-];
-/// What points of sale of the JSON family show.
-const TERMINAL_KEY: &str = "sandbox";
-/// What both sides make the keys of protected messages of.
-const TERMINAL_PASSPHRASE: &str = "sandbox passphrase";
-/// How long the sandbox's card holders take.
-const CARD_MS: i64 = 1_500;
 
 /// The least and the most that a sandbox sale may be, in minor units.
 const AMOUNT_LIMITS_MINOR: (i64, i64) = (1, 9_999_999_999);
@@ -210,18 +174,6 @@ pub struct ReadyReader {
     pub next_counter: u32,
 }
 
-/// A terminal in the ready line.
-#[derive(Clone, Serialize, serde::Deserialize)]
-pub struct ReadyTerminal {
-    pub poi_id: String,
-    /// `xml31` or `json`.
-    pub dialect: String,
-    /// For the header `X-API-Key`, where it is asked for.
-    pub api_key: Option<String>,
-    /// What protects its messages, under the key identifier `sandbox`, version 1.
-    pub passphrase: Option<String>,
-}
-
 /// Enrols the sandbox merchant with its endpoints and readers, unless the database has them, and
 /// answers what callers need to know.
 ///
@@ -237,10 +189,9 @@ pub async fn enrol_sandbox(
     let merchant = merchant.context("the sandbox merchant cannot be found after enrolling")?;
     let mut readers = Vec::new();
     // The base keys of other sets are somebody's own, and not told.
-    let inside =
-        |reader: &Reader| TERMINALS.iter().any(|terminal| terminal.reader.1 == reader.serial);
-    let is_ours =
-        |reader: &Reader| KEY_SETS.iter().any(|(id, ..)| *id == reader.key_set) && !inside(reader);
+    let is_ours = |reader: &Reader| {
+        KEY_SETS.iter().any(|(id, ..)| *id == reader.key_set) && !is_inside_a_terminal(reader)
+    };
     for reader in gateway.readers_of(merchant.id).await?.into_iter().filter(is_ours) {
         readers.push(ready_reader(gateway, reader).await?);
     }
@@ -252,18 +203,9 @@ pub async fn enrol_sandbox(
         login: merchant.login.clone(),
         control_key: merchant.control_key.to_string(),
         readers,
-        terminals: TERMINALS.iter().map(ready_terminal).collect(),
+        terminals: ready_terminals(),
         callback_inbox_url: format!("{base_url}{INBOX_PATH}"),
     })
-}
-
-fn ready_terminal(terminal: &SandboxTerminal) -> ReadyTerminal {
-    ReadyTerminal {
-        poi_id: terminal.poi_id.to_owned(),
-        dialect: terminal.dialect.name().to_owned(),
-        api_key: terminal.api_key().map(str::to_owned),
-        passphrase: terminal.passphrase.map(str::to_owned),
-    }
 }
 
 async fn ready_reader(gateway: &Gateway, reader: Reader) -> Result<ReadyReader, Failure> {
@@ -307,30 +249,7 @@ async fn enrol_what_is_missing(gateway: &Gateway, entropy: &Entropy) -> Result<(
             gateway.enrol_reader(&sandbox_reader(number, serial, kind, key_set)?).await?;
         }
     }
-    for terminal in TERMINALS {
-        let SandboxTerminal { poi_id, dialect, reader: (number, reader), passphrase } = terminal;
-        if gateway.reader(reader).await?.is_none() {
-            let reader = sandbox_reader(number, reader, ReaderKind::Sim, 0)?;
-            gateway.enrol_reader(&reader).await?;
-        }
-        if gateway.terminal(poi_id).await?.is_none() {
-            let key = passphrase.map(|_| KeyName { identifier: "sandbox".to_owned(), version: 1 });
-            let secret = |text: &str| Zeroizing::new(text.to_owned());
-            let terminal = NewTerminal {
-                poi_id: poi_id.to_owned(),
-                merchant: LOGIN.to_owned(),
-                reader: reader.to_owned(),
-                acquirer_poi_id: None,
-                dialect,
-                profile: Profile { card_ms: CARD_MS, key, ..Profile::default() },
-                listener_url: None,
-                credential: terminal.api_key().map(secret),
-                passphrase: passphrase.map(secret),
-            };
-            gateway.register_terminal(terminal).await?;
-        }
-    }
-    Ok(())
+    enrol_terminals(gateway).await
 }
 
 fn sandbox_endpoint(id: EndpointId, currency: &str, place: usize) -> Result<Endpoint, Failure> {
@@ -353,7 +272,7 @@ fn sandbox_endpoint(id: EndpointId, currency: &str, place: usize) -> Result<Endp
     })
 }
 
-fn sandbox_reader(
+pub(super) fn sandbox_reader(
     number: u32,
     serial: &str,
     kind: ReaderKind,

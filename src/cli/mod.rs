@@ -18,6 +18,7 @@ mod operator_access;
 mod pos;
 mod reconcile;
 mod sale;
+mod sandbox_terminals;
 mod scan_pan;
 mod serve;
 mod swipe;

@@ -27,8 +27,9 @@ pub enum HostProfile {
     /// Those of mobile apps (MAPI 11).
     #[default]
     Mpos,
-    /// Those of payment terminals (nexo 14.2).
-    Terminal,
+    /// What is played at a payment terminal (nexo 14.2): the last three digits of its amount, or
+    /// others that were chosen.
+    Terminal { ending: i64 },
 }
 
 impl HostProfile {

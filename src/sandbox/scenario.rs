@@ -48,7 +48,7 @@ const TOO_LATE_TO_ABORT: Millis = 20 * SECOND;
 pub fn for_amount(profile: HostProfile, minor: i64) -> Scenario {
     match profile {
         HostProfile::Mpos => of_mobile_app(minor % 1000),
-        HostProfile::Terminal => of_terminal(minor % 1000),
+        HostProfile::Terminal { ending } => of_terminal(ending),
     }
 }
 
@@ -58,8 +58,8 @@ pub fn for_amount(profile: HostProfile, minor: i64) -> Scenario {
 pub fn for_amendment(profile: HostProfile, minor: i64) -> Scenario {
     match (profile, minor % 1000) {
         (HostProfile::Mpos, ending) => of_mobile_app(ending),
-        (HostProfile::Terminal, 123) => of_terminal(123),
-        (HostProfile::Terminal, _) => Scenario::Approve,
+        (HostProfile::Terminal { .. }, 123) => of_terminal(123),
+        (HostProfile::Terminal { .. }, _) => Scenario::Approve,
     }
 }
 
@@ -99,7 +99,11 @@ fn of_terminal(ending: i64) -> Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use HostProfile::{Mpos, Terminal};
+    use HostProfile::Mpos;
+
+    fn terminal(ending: i64) -> HostProfile {
+        HostProfile::Terminal { ending }
+    }
 
     #[test]
     fn the_last_three_digits_decide() {
@@ -146,8 +150,7 @@ mod tests {
                 (908, None) => Scenario::ApproveLate(20_000),
                 _ => Scenario::Approve,
             };
-            assert_eq!(for_amount(Terminal, ending), expected, "{ending}");
-            assert_eq!(for_amount(Terminal, 5_000 + ending), expected, "{ending} and more");
+            assert_eq!(for_amount(terminal(ending), 5_000), expected, "{ending}");
         }
     }
 
@@ -158,13 +161,13 @@ mod tests {
                 123 => Scenario::Decline("05"),
                 _ => Scenario::Approve,
             };
-            assert_eq!(for_amendment(Terminal, ending), expected, "{ending}");
+            assert_eq!(for_amendment(terminal(0), ending), expected, "{ending}");
         }
     }
 
     #[test]
     fn every_response_that_is_played_has_a_decline_of_its_own() {
-        let codes = (0..1000).filter_map(|ending| match for_amount(Terminal, ending) {
+        let codes = (0..1000).filter_map(|ending| match for_amount(terminal(ending), 0) {
             Scenario::Decline(code) => Some(code),
             _ => None,
         });

@@ -35,6 +35,12 @@ pub enum Deed {
     Half,
 }
 
+/// How an amount in minor units ends.
+#[must_use]
+pub fn ending_of(minor: i64) -> i64 {
+    minor % 1000
+}
+
 /// Endings with a meaning, for the list that users read.
 pub const ENDINGS: &[(i64, &str)] = &[
     (121, "the customer cancels"),
@@ -60,12 +66,12 @@ pub const ENDINGS: &[(i64, &str)] = &[
 const RIGHT: Option<&str> = Some(super::host::TEST_PIN);
 const WRONG: Option<&str> = Some("9999");
 
-/// What happens for an amount in minor units.
+/// What happens for an amount in minor units that ends so.
 #[must_use]
-pub fn for_amount(minor: i64) -> Play {
+pub fn for_ending(ending: i64) -> Play {
     let play = |entry_mode, pin, deed| Play { entry_mode, pin, signature: false, deed };
     let tap = |deed| play(EntryMode::Contactless, None, deed);
-    match minor % 1000 {
+    match ending {
         121 => tap(Deed::Cancel),
         128 => tap(Deed::UnknownCard),
         134 => play(EntryMode::Chip, WRONG, Deed::Pay),
@@ -88,23 +94,23 @@ mod tests {
 
     #[test]
     fn the_last_three_digits_decide_what_happens() {
-        assert_eq!(for_amount(14_950).deed, Deed::Pay);
-        assert_eq!(for_amount(14_950).entry_mode, EntryMode::Contactless);
-        assert_eq!(for_amount(1_121).deed, Deed::Cancel);
-        assert_eq!(for_amount(1_134).pin, Some("9999"));
-        assert_eq!(for_amount(904).entry_mode, EntryMode::Chip);
-        assert!(for_amount(20_903).signature);
-        assert_eq!(for_amount(909).entry_mode, EntryMode::FallbackSwipe);
-        assert_eq!(for_amount(10_912).deed, Deed::Maintenance);
+        assert_eq!(for_ending(950).deed, Deed::Pay);
+        assert_eq!(for_ending(950).entry_mode, EntryMode::Contactless);
+        assert_eq!(for_ending(121).deed, Deed::Cancel);
+        assert_eq!(for_ending(134).pin, Some("9999"));
+        assert_eq!(for_ending(904).entry_mode, EntryMode::Chip);
+        assert!(for_ending(903).signature);
+        assert_eq!(for_ending(909).entry_mode, EntryMode::FallbackSwipe);
+        assert_eq!(for_ending(912).deed, Deed::Maintenance);
     }
 
     #[test]
     fn every_ending_of_the_list_is_one_of_the_table() {
-        let plain = for_amount(0);
+        let plain = for_ending(0);
         let at_host = [123, 130, 901, 905, 908];
         for (ending, meaning) in ENDINGS {
             assert!(
-                for_amount(*ending) != plain || at_host.contains(ending),
+                for_ending(*ending) != plain || at_host.contains(ending),
                 "{ending}: {meaning}"
             );
         }

@@ -4,7 +4,7 @@ use crate::world::{World, form_with, scenario, with};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tillgate::clock::Entropy;
 use tillgate::crypto::key_ring::KeyRing;
 use tillgate::crypto::seal::SealingKey;
@@ -63,12 +63,16 @@ async fn sell_many(world: &World, fleet: &[(String, String)], round: usize) {
 }
 
 /// Replaces every key of the gateway's own, over and over, while sales go on. A master key goes
-/// one turn after the next has come, so that what was under way finds it. Answers the last one, and
-/// how many there were.
-async fn rotate_all(world: &World, sales_go_on: &AtomicBool) -> ([u8; 32], u32) {
+/// when all that was under way as the next one came has ended, as the settings page asks for.
+/// Answers the last one, and how many there were.
+async fn rotate_all(world: &World, rounds_done: &AtomicUsize) -> ([u8; 32], u32) {
     let gateway = world.gateway();
     let (mut present, mut count) = (FIRST, 0);
-    for byte in LATER.take_while(|_| sales_go_on.load(Ordering::Relaxed)) {
+    for byte in LATER {
+        let round = rounds_done.load(Ordering::Relaxed);
+        if round == ROUNDS {
+            break;
+        }
         let next = [byte; 32];
         gateway.take_master_keys(&ring(&[next, present])).await.unwrap();
         let resealed = gateway.reseal().await.unwrap();
@@ -79,6 +83,9 @@ async fn rotate_all(world: &World, sales_go_on: &AtomicBool) -> ([u8; 32], u32) 
             gateway.rotate_control_key(&world.ready.login, None, 3600).await.unwrap();
         }
         (present, count) = (next, count + 1);
+        while rounds_done.load(Ordering::Relaxed) == round {
+            tokio::task::yield_now().await;
+        }
     }
     (present, count)
 }
@@ -109,14 +116,14 @@ async fn every_key_is_replaced_under_load_and_no_sale_fails() {
         let fleet = fleet(world).await;
         sell_many(world, &fleet, 0).await;
         world.settle().await;
-        let sales_go_on = AtomicBool::new(true);
+        let rounds_done = AtomicUsize::new(0);
         let sales = async {
             for round in 1..=ROUNDS {
                 sell_many(world, &fleet, round).await;
+                rounds_done.store(round, Ordering::Relaxed);
             }
-            sales_go_on.store(false, Ordering::Relaxed);
         };
-        let ((), (present, count)) = tokio::join!(sales, rotate_all(world, &sales_go_on));
+        let ((), (present, count)) = tokio::join!(sales, rotate_all(world, &rounds_done));
         assert!(count > 1, "the keys were replaced {count} times");
         world.settle().await;
         world.pass(SECOND).await;

@@ -132,8 +132,11 @@ async fn a_body_that_is_wrong_is_a_failure_that_names_the_place() {
         );
         let mut long = till.payment("10.00");
         long.service_id = "12345678901".to_owned();
-        let told = "Failure MessageFormat MessageHeader/ServiceID: must have 1 to 10 characters";
+        let told = "Failure MessageFormat MessageHeader/ServiceID: unexpected value";
         assert_eq!(result(&till.ask(&long).await), told);
+        let unnumbered = till.xml(&payment).replace(" ServiceID=\"112002\"", "");
+        let told = "Failure MessageFormat MessageHeader/ServiceID: missing";
+        assert_eq!(result(&till.post(XML_DOOR, XML, unnumbered).await), told);
         nothing_is_stored(world).await;
     })
     .await;

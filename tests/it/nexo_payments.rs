@@ -2,7 +2,7 @@
 //! what a simulator amount leads to, and what the rest of the gateway sees of it.
 
 use crate::till::{DEFAULT, Ear, LIGHT, Till, field, read, result, transaction};
-use crate::world::{World, scenario};
+use crate::world::{Answer, World, scenario};
 use tillgate::payment::SECOND;
 use tillgate::payment::terminal::Terminal;
 
@@ -307,6 +307,47 @@ async fn totals_are_counted_by_period() {
         let gate = world.gateway().gate(tillgate::payment::ids::EndpointId(1114)).await.unwrap();
         assert_eq!(gate.day, 2, "the business day is closed with it");
         assert_eq!(read(&closed).header.category, "Reconciliation");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_next_payment_is_as_it_was_chosen_whatever_its_amount() {
+    scenario(async |world| {
+        quick(world, "SIM-XML-1").await;
+        change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        let till = Till::at(world, "SIM-XML-1");
+        till.login(LIGHT).await;
+        let choose = async |poi_id: &str, next: &str| {
+            let url = world.url(&format!("/sandbox/terminals/{poi_id}/next"));
+            let answer = Answer::of(world.http.put(url).body(next.to_owned())).await;
+            (answer.status, answer.body)
+        };
+        let done = (204, String::new());
+        assert_eq!(choose("SIM-XML-1", r#"{"pan":"5555555555554444","ending":124}"#).await, done);
+        let declined = till.pay("10.00").await;
+        assert_eq!(result(&declined), "Failure Refusal Payment Refused by Acquirer: code 51");
+        let brand = "PaymentResult/PaymentInstrumentData/CardData/PaymentBrand";
+        assert_eq!(field(&declined, brand).unwrap(), "01,Mastercard");
+        let usual = till.pay("10.00").await;
+        assert_eq!(result(&usual), "Success", "it was for one payment");
+        assert_eq!(field(&usual, brand).unwrap(), "01,Visa");
+        assert_eq!(choose("SIM-XML-1", r#"{"ending":0}"#).await, done);
+        assert_eq!(result(&till.pay("1.23").await), "Success", "nothing is played");
+        assert_eq!(choose("SIM-XML-1", r#"{"ending":121}"#).await, done);
+        assert_eq!(choose("SIM-XML-1", "{}").await, done, "taken back");
+        assert_eq!(result(&till.pay("1.00").await), "Success");
+        for (next, why) in [
+            (r#"{"pan":"4111"}"#, "pan: not a card number"),
+            (r#"{"expiry":"13"}"#, "expiry: four digits, YYMM"),
+            (r#"{"ending":1000}"#, "ending: 0 to 999"),
+            (r#"{"outcome":1}"#, "leave out what is as usual"),
+        ] {
+            let (status, body) = choose("SIM-XML-1", next).await;
+            assert_eq!(status, 400, "{body}");
+            assert!(body.contains(why), "{body}");
+        }
+        assert_eq!(choose("NOBODY", "{}").await.0, 404);
     })
     .await;
 }

@@ -20,16 +20,20 @@ async fn intent(world: &World, kind: Kind, name: &str, amount: &str) -> Intent {
     let merchant = gateway.merchant_by_login(&world.ready.login).await.unwrap().unwrap();
     let endpoint = gateway.endpoint(EndpointId(1111)).await.unwrap().unwrap();
     let fields = [("name", name), ("amount", amount)];
+    let money = Amount::parse(amount, Currency::from_alpha("RUB").unwrap()).unwrap();
     Intent {
         merchant,
         endpoint,
         kind,
         client_orderid: name.to_owned(),
-        amount: Amount::parse(amount, Currency::from_alpha("RUB").unwrap()).unwrap(),
+        amount: money,
         encrypted_type: "sim".to_owned(),
         encrypted_data: world.swipe(amount, serde_json::json!({})).await,
         callback_url: None,
-        facts: RequestFacts { host_profile: HostProfile::Terminal, ..RequestFacts::default() },
+        facts: RequestFacts {
+            host_profile: HostProfile::Terminal { ending: money.minor() % 1000 },
+            ..RequestFacts::default()
+        },
         terminal_id: Some("T0000007".to_owned()),
         phone: None,
         request_digest: gateway.request_digest(kind, fields.into_iter()),

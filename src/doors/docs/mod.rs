@@ -46,7 +46,7 @@ const INITIALIZER: &str = include_str!("initializer.js");
         nexo::later,
         nexo::device_status,
         nexo::connected_devices,
-        nexo::hold_card,
+        nexo::choose_next,
         sandbox::swipe,
         sandbox::complete,
         sandbox::scripts,

@@ -76,7 +76,7 @@ pub(super) async fn open_order(
         facts: RequestFacts {
             order_desc: format!("{} at {}", told(sale), known.terminal.poi_id),
             ipaddress: "127.0.0.1".to_owned(),
-            host_profile: HostProfile::Terminal,
+            host_profile: HostProfile::Terminal { ending: sale.ending },
             ..RequestFacts::default()
         },
         terminal_id: Some(known.terminal.acquirer_poi_id.clone()),
@@ -140,7 +140,7 @@ async fn read(carried: &Carried, play: &Play, amount: Amount) -> Result<Swipe, N
     let out_of_order =
         |why: String| Failed::new(Condition::DeviceOut, format!("CardReader out of order: {why}"));
     let (pan, expiry) = card_at(device)?;
-    device.put_card_away();
+    device.choose(|next| next.card = None);
     let card = Presentation {
         pan: &pan,
         expiry,
@@ -158,7 +158,7 @@ async fn read(carried: &Carried, play: &Play, amount: Amount) -> Result<Swipe, N
 /// The card that is held to the terminal.
 fn card_at(device: &Device) -> Result<(Pan, Expiry), Failed> {
     let unreadable = || Failed::new(Condition::InvalidCard, "Card cannot be read");
-    let chosen = device.card();
+    let chosen = device.next().card;
     let digits = chosen.as_ref().map_or(TEST_PAN, |card| card.pan.as_str());
     let expiry = chosen.as_ref().map_or(TEST_EXPIRY, |card| card.expiry.as_str());
     let pan = Pan::parse(digits).map_err(|_| unreadable())?;

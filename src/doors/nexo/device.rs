@@ -35,7 +35,7 @@ struct Desk {
     /// Whether it would like to be maintained.
     wants_maintenance: bool,
     ahead: Option<CardAhead>,
-    next: Option<CardAtHand>,
+    next: Next,
 }
 
 /// A card that was read before the payment (nexo contract 5.13).
@@ -47,7 +47,15 @@ pub(super) struct CardAhead {
     pub(super) reference: Option<String>,
 }
 
-/// The card that is held to the terminal next, where it is another than the sandbox's own.
+/// What was chosen for the next payment.
+#[derive(Clone, Default)]
+pub(super) struct Next {
+    pub(super) card: Option<CardAtHand>,
+    /// What is played, whatever the amount.
+    pub(super) ending: Option<i64>,
+}
+
+/// A card that is held to the terminal, where it is another than the sandbox's own.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct CardAtHand {
     pub(super) pan: zeroize::Zeroizing<String>,
@@ -211,19 +219,14 @@ impl Device {
         std::mem::replace(&mut self.desk().ahead, ahead)
     }
 
-    /// The card for the next payment is chosen.
-    pub(super) fn put_card(&self, card: CardAtHand) {
-        self.desk().next = Some(card);
-    }
-
-    /// The card that is held to the terminal; the sandbox's own if there is none.
-    pub(super) fn card(&self) -> Option<CardAtHand> {
+    /// What was chosen for the next payment.
+    pub(super) fn next(&self) -> Next {
         self.desk().next.clone()
     }
 
-    /// Puts it away, after the payment.
-    pub(super) fn put_card_away(&self) {
-        self.desk().next = None;
+    /// Chooses for the next payment, or takes a choice back.
+    pub(super) fn choose(&self, choice: impl FnOnce(&mut Next)) {
+        choice(&mut self.desk().next);
     }
 }
 

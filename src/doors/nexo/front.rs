@@ -36,11 +36,6 @@ const UNSUPPORTED: [&str; 13] = [
     "Event",
 ];
 
-/// How long a name of a point of sale may be.
-const SALE_ID_MAX: usize = 128;
-/// Characters of a service's and of a device message's number.
-const ID_MAX: usize = 10;
-
 impl Nexo {
     /// Lets a terminal answer a request. `raw` is the message as it came, to be given back where it
     /// is rejected.
@@ -183,32 +178,18 @@ fn is_done_once(category: &str) -> bool {
     )
 }
 
+/// What the codecs leave open.
 fn check_header(header: &Header) -> Result<(), Failed> {
-    let fault = |path: &str, why: &str| {
-        Err(Failed::new(Condition::MessageFormat, format!("MessageHeader/{path}: {why}")))
-    };
     let version = header.protocol_version.as_deref();
     if version.is_some_and(|version| !version.starts_with("3.")) {
         let text = format!("ProtocolVersion {} not supported", version.unwrap_or_default());
         return Err(Failed::new(Condition::UnavailableService, text));
     }
-    if header.sale_id.chars().count() > SALE_ID_MAX {
-        return fault("SaleID", "longer than 128 characters");
+    if header.class == Class::Service && header.service_id.is_none() {
+        let text = "MessageHeader/ServiceID: missing";
+        return Err(Failed::new(Condition::MessageFormat, text));
     }
-    let needs_service = header.class == Class::Service;
-    match header.service_id.as_deref() {
-        None if needs_service => return fault("ServiceID", "missing"),
-        Some(id) if !(1..=ID_MAX).contains(&id.chars().count()) => {
-            return fault("ServiceID", "must have 1 to 10 characters");
-        }
-        _ => {}
-    }
-    match header.device_id.as_deref() {
-        Some(id) if !(1..=ID_MAX).contains(&id.chars().count()) => {
-            fault("DeviceID", "must have 1 to 10 characters")
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Answers and notifications of a point of sale have no answer of their own.

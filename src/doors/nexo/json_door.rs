@@ -14,7 +14,7 @@ use crate::gateway::{Failure, KnownTerminal};
 use crate::payment::SECOND;
 use crate::payment::ids::MerchantId;
 use crate::payment::terminal::Dialect;
-use crate::sandbox::terminal::{Deed, for_amount};
+use crate::sandbox::terminal::{Deed, ending_of, for_ending};
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -342,7 +342,7 @@ async fn answer_later(
     let own = known.terminal.listener_url.as_deref();
     let own = own.and_then(|url| nexo.gateway.admit_listener(url).ok());
     let to = listener.clone().or(own);
-    let twice = opened.read.as_ref().is_ok_and(|message| is_answered_twice(&message.body));
+    let twice = is_answered_twice(&nexo, &known, &opened);
     let message = match receive(&nexo, &known, opened, &raw, listener).await {
         Ok(Reply::Message(message)) => message,
         Ok(_) => return,
@@ -372,10 +372,14 @@ async fn send_until_acknowledged(to: &Hearer, message: &Message) {
     }
 }
 
-fn is_answered_twice(body: &Value) -> bool {
-    let amounts = body.pointer("/PaymentTransaction/AmountsReq");
+fn is_answered_twice(nexo: &Nexo, known: &KnownTerminal, opened: &Opened) -> bool {
+    let request = opened.read.as_ref().ok();
+    let amounts =
+        request.and_then(|request| request.body.pointer("/PaymentTransaction/AmountsReq"));
     let minor = amounts.and_then(super::sale::minor_of_amounts);
-    minor.is_some_and(|minor| for_amount(minor).deed == Deed::AnswerTwice)
+    let chosen = nexo.device(known.terminal.id).next().ending;
+    let ending = minor.map(|minor| chosen.unwrap_or_else(|| ending_of(minor)));
+    ending.is_some_and(|ending| for_ending(ending).deed == Deed::AnswerTwice)
 }
 
 fn acknowledged() -> HttpResponse {

@@ -8,7 +8,7 @@
 //! | `POST /sync`, `POST /async` | JSON with an API key |
 //! | `POST /v1/merchants/{m}/devices/{d}/sync` and `/async`, `GET …/status` | the same |
 //! | `GET /v1/merchants/{m}/connectedDevices` | the same |
-//! | `PUT /sandbox/terminals/{poiid}/card` | who plays the customer |
+//! | `PUT /sandbox/terminals/{poiid}/next` | who plays the customer |
 //!
 //! [`front`] takes a message to its terminal, [`rules`] says what a terminal does with it where it
 //! stands, [`device`] is a terminal's working memory, [`service`] carries out what must not be done
@@ -17,7 +17,6 @@
 mod acquisition;
 mod admission;
 mod call;
-mod card;
 mod clock_text;
 mod codec;
 mod condition;
@@ -29,6 +28,7 @@ mod json_door;
 mod line;
 mod manners;
 mod message;
+mod next;
 mod office;
 mod payment;
 mod payment_answer;
@@ -44,8 +44,8 @@ mod status;
 pub mod wire;
 mod xml_door;
 
-pub(crate) use card::*;
 pub(crate) use json_door::*;
+pub(crate) use next::*;
 
 pub(crate) use xml_door::*;
 
@@ -142,5 +142,5 @@ pub fn configure(config: &mut ServiceConfig) {
             web::resource("/v1/merchants/{merchant}/connectedDevices")
                 .route(web::get().to(connected_devices)),
         )
-        .route("/sandbox/terminals/{poi_id}/card", web::put().to(hold_card));
+        .route("/sandbox/terminals/{poi_id}/next", web::put().to(choose_next));
 }

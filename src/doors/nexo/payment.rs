@@ -37,6 +37,9 @@ pub(super) async fn pay(call: Call, request: &Message) -> Result<Reply, Failure>
     if let Err(failed) = check_card_acquisition(&call, request) {
         return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
     }
+    if let Some(chosen) = call.device.next().ending {
+        sale.ending = chosen;
+    }
     sale.asks_cashier = sale.play().signature && call.speaker(Value::Null).can_ask();
     let facts =
         serde_json::to_string(&sale).map_err(|error| Failure::Internal(error.to_string()))?;
@@ -87,6 +90,7 @@ async fn card_of(carried: &Carried, sale: &Sale) -> Result<Play, Failed> {
     };
     let stopped = |stopped: Stopped| aborted(&stopped, carried.call.header.service_id.as_deref());
     let mut play = sale.play();
+    call.device.choose(|next| next.ending = None);
     let clock = call.nexo.gateway.clock();
     let ahead = call.device.set_ahead(None).and_then(|ahead| ahead.entry_mode);
     if let Some(entry_mode) = ahead {

@@ -84,6 +84,8 @@ pub(super) struct Sale {
     pub(super) minor: i64,
     pub(super) currency: String,
     pub(super) cash_back_minor: i64,
+    /// What is played: how the amount ends, or what was chosen instead.
+    pub(super) ending: i64,
     pub(super) token_wanted: bool,
     /// Whether the cashier is asked about a signature, and not the receipt.
     pub(super) asks_cashier: bool,
@@ -144,6 +146,7 @@ impl Sale {
             minor,
             currency: currency.alpha().to_owned(),
             cash_back_minor,
+            ending: script::ending_of(minor),
             token_wanted: body.pointer("/SaleData/TokenRequestedType").is_some(),
             asks_cashier: false,
             metadata: match dialect {
@@ -157,7 +160,7 @@ impl Sale {
 
     /// What happens at the terminal.
     pub(super) fn play(&self) -> Play {
-        script::for_amount(self.minor)
+        script::for_ending(self.ending)
     }
 
     pub(super) fn currency(&self) -> Option<Currency> {
