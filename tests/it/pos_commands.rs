@@ -6,12 +6,15 @@ use crate::world::{World, scenario};
 use tillgate::payment::SECOND;
 use tokio::task::JoinHandle;
 
-/// Starts `tillgate pos` with these words.
+/// Starts `tillgate pos` with these words; `_` is a space inside of one.
 fn begin(world: &World, words: &str) -> JoinHandle<Ended> {
     // Services are numbered by the time, which stands still here.
     world.clock.advance(SECOND / 10);
     let words = format!("pos {words} --url {}", world.url(""));
-    let run = move || Folder::make().run(&words.split(' ').collect::<Vec<_>>(), &[]);
+    let run = move || {
+        let words: Vec<_> = words.split(' ').map(|word| word.replace('_', " ")).collect();
+        Folder::make().run(&words.iter().map(String::as_str).collect::<Vec<_>>(), &[])
+    };
     tokio::task::spawn_blocking(run)
 }
 
@@ -81,6 +84,26 @@ async fn a_payment_in_xml_shows_what_the_terminal_shows() {
         assert!(refund.success && refund.out.contains("Refund 5.00 SEK"), "{refund:?}");
         let balances = world.balances().await;
         assert_eq!((balances["sale"], balances["refund"]), (2_904, 500));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_passphrase_protects_what_is_said_and_what_is_shown() {
+    scenario(async |world| {
+        ready(world, "SIM-JSON-2").await;
+        let at = "--terminal SIM-JSON-2 --passphrase sandbox_passphrase";
+        let paid = pos(world, &format!("pay {at} --amount 14.95 --currency EUR")).await;
+        assert!(paid.success, "{paid:?}");
+        let shown = [
+            "1. login SIM-JSON-2 (json), as tillgate pos",
+            "2. payment Normal 14.95 EUR, service ",
+            "display TENDER_CREATED",
+            "display CARD_PRESENTED",
+            "display TENDER_FINAL",
+            "3. result Success, 14.95 EUR, visa 444455 **** 1111 (Contactless), approval code ",
+        ];
+        assert_shows(&paid, &shown);
     })
     .await;
 }
@@ -211,6 +234,7 @@ async fn what_is_refused_is_said_with_what_to_do_next() {
             ("pay --terminal NOBODY --amount 1", "`tillgate dev` prints its terminals"),
             ("pay --terminal SIM-JSON-2 --amount 1", "--api-key"),
             ("pay --terminal SIM-JSON-2 --amount 1 --api-key wrong", "--api-key"),
+            ("pay --terminal SIM-JSON-2 --amount 1 --passphrase wrong", "could not be decrypted"),
             ("status --terminal SIM-XML-1 --sale-id other", "is not logged in"),
             ("abort --terminal SIM-XML-1 --sale-id other", "is not logged in"),
             ("status --terminal SIM-XML-1 --service 4711", "there is no such service"),

@@ -1,11 +1,11 @@
 //! The listener of this point of sale: what a terminal shows, prints and asks, as it comes.
 
 use super::cashier::Cashier;
+use super::language::Language;
 use super::receipt;
 use crate::cli::sale::say;
 use crate::doors::nexo::wire::message::Message;
 use crate::doors::nexo::wire::typed::{from_tree, to_tree};
-use crate::doors::nexo::wire::{json, xml};
 use crate::payment::terminal::Dialect;
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer};
@@ -24,7 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Listens as long as the program runs.
 #[derive(Clone)]
 pub(super) struct Ear {
-    dialect: Dialect,
+    language: Language,
     cashier: Arc<Cashier>,
     with_receipts: bool,
     idle: Arc<Notify>,
@@ -33,11 +33,11 @@ pub(super) struct Ear {
 impl Ear {
     /// Starts to listen on this machine; answers the address, too.
     pub(super) fn open(
-        dialect: Dialect,
+        language: Language,
         cashier: Arc<Cashier>,
         with_receipts: bool,
     ) -> anyhow::Result<(Self, String)> {
-        let ear = Self { dialect, cashier, with_receipts, idle: Arc::default() };
+        let ear = Self { language, cashier, with_receipts, idle: Arc::default() };
         let data = Data::new(ear.clone());
         let app = move || App::new().app_data(data.clone()).default_service(web::post().to(hear));
         let server = HttpServer::new(app).workers(1).disable_signals();
@@ -50,7 +50,7 @@ impl Ear {
     /// Waits until the terminal has nothing more to show. Only XML terminals say when; one that
     /// does not know this listener never does.
     pub(super) async fn until_idle(&self) {
-        if self.dialect == Dialect::Xml31 {
+        if self.language.dialect == Dialect::Xml31 {
             let _ = tokio::time::timeout(LAST_WORDS, self.idle.notified()).await;
         }
     }
@@ -89,26 +89,15 @@ impl Ear {
         }
         Ok(None)
     }
-
-    fn read(&self, body: &[u8]) -> Option<Message> {
-        match self.dialect {
-            Dialect::Xml31 => xml::read(body).ok(),
-            Dialect::Json => json::read(body).ok(),
-        }
-    }
-
-    fn written(&self, message: &Message) -> (&'static str, Vec<u8>) {
-        match self.dialect {
-            Dialect::Xml31 => ("application/xml; charset=utf-8", xml::write(message)),
-            Dialect::Json => ("application/json; charset=utf-8", json::write(message)),
-        }
-    }
 }
 
 async fn hear(ear: Data<Ear>, body: Bytes) -> HttpResponse {
-    let Some(message) = ear.read(&body) else {
-        let _ = say("   ?               a message that cannot be read; it may be encrypted");
-        return HttpResponse::NoContent().finish();
+    let message = match ear.language.read(&body) {
+        Ok(message) => message,
+        Err(why) => {
+            let _ = say(&format!("   ?               {why}"));
+            return HttpResponse::NoContent().finish();
+        }
     };
     let Ok(Some(answer)) = ear.take(&message).await else {
         return HttpResponse::NoContent().finish();
@@ -117,8 +106,8 @@ async fn hear(ear: Data<Ear>, body: Bytes) -> HttpResponse {
         return HttpResponse::NoContent().finish();
     };
     let answer = Message { header: message.header.answer(), body, trailer: None };
-    let (kind, body) = ear.written(&answer);
-    HttpResponse::Ok().content_type(kind).body(body)
+    let Ear { language, .. } = ear.as_ref();
+    HttpResponse::Ok().content_type(language.content_type()).body(language.written(&answer))
 }
 
 /// The text on a display: its lines, or the event that the JSON family refers to.

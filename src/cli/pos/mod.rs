@@ -5,6 +5,7 @@ mod abort;
 mod answer;
 mod cashier;
 mod ear;
+mod language;
 mod pay;
 mod receipt;
 mod reverse;

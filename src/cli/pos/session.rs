@@ -51,7 +51,7 @@ impl Session {
             None
         } else {
             let heard = Arc::clone(&cashier);
-            let (ear, url) = Ear::open(terminal.dialect, heard, with_receipts)?;
+            let (ear, url) = Ear::open(terminal.language.clone(), heard, with_receipts)?;
             terminal.call_back(url);
             Some(ear)
         };
@@ -61,8 +61,8 @@ impl Session {
     }
 
     async fn log_in(&self, is_light: bool) -> anyhow::Result<()> {
-        let Terminal { poi_id, sale_id, dialect, .. } = &self.terminal;
-        say(&format!("1. login           {poi_id} ({}), as {sale_id}", dialect.name()))?;
+        let Terminal { poi_id, sale_id, language, .. } = &self.terminal;
+        say(&format!("1. login           {poi_id} ({}), as {sale_id}", language.dialect.name()))?;
         let capabilities = if is_light { &LIGHT[..] } else { &DEFAULT[..] };
         let answer = self.terminal.ask(
             "Login",

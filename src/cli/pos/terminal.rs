@@ -1,12 +1,12 @@
 //! The line to one terminal: which dialect it speaks, and requests to it.
 
 use super::answer::{Answer, Outcome, REJECTED};
+use super::language::Language;
 use crate::cli::client::http_client;
 use crate::cli::clock::clock_of_sandbox;
 use crate::clock::Clock;
 use crate::doors::nexo::wire::message::{Class, Header, Kind, Message};
 use crate::doors::nexo::wire::typed::to_tree;
-use crate::doors::nexo::wire::{json, xml};
 use crate::payment::terminal::Dialect;
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, SecondsFormat};
@@ -35,6 +35,15 @@ pub(super) struct TerminalArguments {
     /// The merchant's key. With it the JSON family is spoken at /sync, without it at /nexo
     #[arg(long, env = "TILLGATE_TERMINAL_KEY", hide_env_values = true)]
     api_key: Option<String>,
+    /// What protects messages of the JSON family, where the terminal has a passphrase
+    #[arg(long, env = "TILLGATE_TERMINAL_PASSPHRASE", hide_env_values = true)]
+    passphrase: Option<String>,
+    /// The name of the key that is made of the passphrase
+    #[arg(long, value_name = "NAME", default_value = "sandbox", requires = "passphrase")]
+    key_id: String,
+    /// Its version
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "passphrase")]
+    key_version: i64,
 }
 
 /// The line broke before the answer, or there is none yet. What became of the service can be asked.
@@ -49,7 +58,7 @@ pub(super) struct Terminal {
     key: Option<String>,
     pub(super) poi_id: String,
     pub(super) sale_id: String,
-    pub(super) dialect: Dialect,
+    pub(super) language: Language,
     clock: Clock,
     /// The number of the next service.
     next: AtomicI64,
@@ -63,7 +72,9 @@ impl Terminal {
     /// Finds the terminal and its dialect by its diagnosis: in XML one of the JSON family is
     /// unknown.
     pub(super) async fn find(arguments: &TerminalArguments) -> anyhow::Result<Self> {
-        let TerminalArguments { url, terminal, sale_id, api_key } = arguments;
+        let TerminalArguments { url, terminal, sale_id, api_key, .. } = arguments;
+        let passphrase = arguments.passphrase.as_deref();
+        let language = Language::of(passphrase, &arguments.key_id, arguments.key_version)?;
         let (http, base_url) = (http_client()?, url.trim_end_matches('/').to_owned());
         let clock = clock_of_sandbox(&http, &base_url).await;
         let mut found = Self {
@@ -73,7 +84,7 @@ impl Terminal {
             key: api_key.clone(),
             poi_id: terminal.clone(),
             sale_id: sale_id.clone(),
-            dialect: Dialect::Xml31,
+            language,
             clock,
             callback_url: None,
             is_busy: false,
@@ -81,7 +92,7 @@ impl Terminal {
         let mut told = found.diagnosis().await?;
         let in_xml = told.outcome();
         if in_xml.condition == "UnavailableDevice" {
-            found.dialect = Dialect::Json;
+            found.language.dialect = Dialect::Json;
             told = found.diagnosis().await?;
             let in_json = told.outcome();
             if in_json.condition == REJECTED {
@@ -129,14 +140,16 @@ impl Terminal {
         body: &Value,
     ) -> anyhow::Result<Option<Answer>> {
         let message = self.message(category, service_id, body)?;
-        let (path, kind, bytes) = match (self.dialect, &self.key) {
-            (Dialect::Xml31, _) => ("/EPASSaleToPOI/3.1", "application/xml", xml::write(&message)),
-            (Dialect::Json, Some(_)) => ("/sync", "application/json", json::write(&message)),
-            (Dialect::Json, None) => ("/nexo", "application/json", json::write(&message)),
+        let language = &self.language;
+        let path = match (language.dialect, &self.key) {
+            (Dialect::Xml31, _) => "/EPASSaleToPOI/3.1",
+            (Dialect::Json, Some(_)) => "/sync",
+            (Dialect::Json, None) => "/nexo",
         };
         let url = format!("{}{path}", self.base_url);
         let mut request = self.http.post(&url).timeout(ANSWER_TIMEOUT);
-        request = request.header("Content-Type", kind).body(bytes);
+        request = request.header("Content-Type", language.content_type());
+        request = request.body(language.written(&message));
         if let Some(key) = &self.key {
             request = request.header("X-API-Key", key);
         }
@@ -168,7 +181,7 @@ impl Terminal {
     }
 
     fn message(&self, category: &str, service_id: &str, body: &Value) -> anyhow::Result<Message> {
-        let version = match self.dialect {
+        let version = match self.language.dialect {
             Dialect::Xml31 => "3.1",
             Dialect::Json => "3.0",
         };
@@ -190,12 +203,8 @@ impl Terminal {
         if body.is_empty() || body == b"ok" {
             return Ok(None);
         }
-        let read = match self.dialect {
-            Dialect::Xml31 => xml::read(body),
-            Dialect::Json => json::read(body),
-        };
-        let message = read.map_err(|error| anyhow!("the answer is no nexo message: {error}"))?;
-        Answer::of(&message, self.dialect).map(Some)
+        let message = self.language.read(body).context("the answer cannot be read")?;
+        Answer::of(&message, self.language.dialect).map(Some)
     }
 }
 
@@ -203,8 +212,9 @@ impl Terminal {
 fn unreachable(poi_id: &str, in_xml: &Outcome, in_json: &Outcome) -> String {
     if in_json.text.contains("encrypted") {
         return format!(
-            "{poi_id} takes encrypted messages only in the shop: give the merchant's key with \
-             --api-key, and it is spoken to through the cloud (in `tillgate dev` it is `sandbox`)"
+            "{poi_id} takes encrypted messages only in the shop: give its --passphrase, or the \
+             merchant's key with --api-key, and it is spoken to through the cloud (in `tillgate \
+             dev` they are `sandbox passphrase` and `sandbox`)"
         );
     }
     format!(
