@@ -16,6 +16,7 @@ fn bench_measures_every_figure_and_leaves_nothing_behind() {
             "--growth-orders=20000",
             "--backlog=50",
             "--evil",
+            "--terminals=20",
         ],
         &[],
     );
@@ -43,6 +44,7 @@ fn bench_measures_every_figure_and_leaves_nothing_behind() {
         "backlog_ready_ms",
         "backlog_drain_per_normal",
         "healthy_p99_with_evil_per_without",
+        "payment_cpu_per_sale",
     ] {
         assert!(figures[name].as_f64().is_some_and(|figure| figure > 0.0), "{name}: {figures}");
     }

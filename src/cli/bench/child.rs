@@ -35,9 +35,10 @@ impl GatewayProcess {
             format!("--db={}", database.address),
             format!("--role={}", role.name()),
         ];
-        if let Some(Fleet { readers, encryption }) = fleet {
+        if let Some(Fleet { readers, encryption, terminals }) = fleet {
             arguments.push(format!("--readers={readers}"));
             arguments.push(format!("--encryption={}", encryption.name()));
+            arguments.push(format!("--terminals={terminals}"));
         }
         let (mut child, mut lines) = start(&arguments)?;
         let input = child.stdin.as_mut().context("the gateway has no standard input")?;

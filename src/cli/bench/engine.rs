@@ -9,8 +9,19 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 /// Databases by what they are for. Their names are fixed, so that a run clears away what an
 /// earlier one that was killed has left.
-const DATABASES: [&str; 10] =
-    ["quiet", "busy", "naive", "tdes", "aes", "batch", "young", "grown", "backlog", "evil"];
+const DATABASES: [&str; 11] = [
+    "quiet",
+    "busy",
+    "naive",
+    "tdes",
+    "aes",
+    "batch",
+    "young",
+    "grown",
+    "backlog",
+    "evil",
+    "terminals",
+];
 /// Held during a run, so that no other run takes the schemas away.
 const LOCK: &str = "SELECT pg_try_advisory_lock(7455428361)";
 const BACKEND: &str = "SELECT pg_backend_pid()";

@@ -5,6 +5,7 @@ use super::evil::Evil;
 use super::growth::GrowthRound;
 use super::memory::Memory;
 use super::round::Round;
+use super::terminals::Terminals;
 
 /// A figure that samples of one kind give.
 pub(super) struct Figure<T> {
@@ -189,6 +190,20 @@ pub(super) const EVIL_FIGURES: &[Figure<Evil>] = &[
     figure("healthy_p99_us", "end to end p99, none hangs, us", 0, |e| Some(e.without.p99_us)),
     figure("healthy_p99_with_evil_us", "healthy p99, half hang, us", 0, |e| Some(e.with.p99_us)),
     figure("evil_growth_mib", "memory growth while half hang, MiB", 1, |e| Some(e.growth_mib)),
+];
+
+/// What terminals cost.
+pub(super) const TERMINAL_FIGURES: &[Figure<Terminals>] = &[
+    figure("payment_cpu_per_sale", "CPU, payment at a terminal / sale", 2, |t| {
+        ratio(t.payment.cpu_us, t.sale.cpu_us)
+    }),
+    figure("payment_cpu_with_database_per_sale", "the same, with the database's", 2, |t| {
+        ratio(t.payment.whole_cpu_us()?, t.sale.whole_cpu_us()?)
+    }),
+    figure("payment_cpu_us", "CPU, payment at a terminal, us", 0, |t| Some(t.payment.cpu_us)),
+    figure("plain_sale_cpu_us", "CPU, sale without callback, us", 0, |t| Some(t.sale.cpu_us)),
+    figure("payment_rps", "payments at terminals, per second", 0, |t| Some(t.payment.rps)),
+    figure("terminals_growth_mib", "all terminals at once, MiB more", 1, |t| Some(t.growth_mib)),
 ];
 
 /// What several samples gave for one figure.

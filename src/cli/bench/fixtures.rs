@@ -52,7 +52,7 @@ impl MobileApp {
     pub(super) fn write_sale(
         &self,
         client_orderid: &str,
-        callback_url: &str,
+        callback_url: Option<&str>,
         reader: &mut VirtualReader,
         out: &mut Vec<u8>,
     ) -> anyhow::Result<()> {
@@ -66,14 +66,15 @@ impl MobileApp {
         reader: &mut VirtualReader,
         out: &mut Vec<u8>,
     ) -> anyhow::Result<()> {
-        self.write_signed("/bare", "bench-bare", "http://127.0.0.1:40000/callback", reader, out)
+        let callback_url = Some("http://127.0.0.1:40000/callback");
+        self.write_signed("/bare", "bench-bare", callback_url, reader, out)
     }
 
     fn write_signed(
         &self,
         path: &str,
         client_orderid: &str,
-        callback_url: &str,
+        callback_url: Option<&str>,
         reader: &mut VirtualReader,
         out: &mut Vec<u8>,
     ) -> anyhow::Result<()> {
@@ -95,13 +96,14 @@ impl MobileApp {
             ("phone-id", reader.phone_id.as_str()),
             ("encrypted-type", swipe.encrypted_type),
             ("encrypted-data", swipe.encrypted_data.as_str()),
-            ("server_callback_url", callback_url),
+            ("server_callback_url", callback_url.unwrap_or_default()),
         ];
+        let form = if callback_url.is_some() { &form[..] } else { &form[..form.len() - 1] };
         let stamp = u64::try_from(self.clock.now() / SECOND)?;
         let header = Header::unsigned(&self.login, &self.entropy.uuid(), stamp);
         let url = format!("http://{}{path}", self.host);
-        let authorization = authorize(&header, &self.control_key, "POST", &url, &form)?;
-        self.write(path, Some(&authorization), &form, out)
+        let authorization = authorize(&header, &self.control_key, "POST", &url, form)?;
+        self.write(path, Some(&authorization), form, out)
     }
 
     /// Appends a whole question for an order's status.

@@ -65,6 +65,9 @@ pub(in crate::cli) struct GatewayArguments {
     /// How many virtual readers to enrol in the empty database; without it, it is taken as it is
     #[arg(long)]
     readers: Option<u32>,
+    /// How many payment terminals to enrol beside them
+    #[arg(long, default_value_t = 0)]
+    terminals: u32,
     /// How they encrypt
     #[arg(long, value_enum, default_value_t = Encryption::Sim)]
     encryption: Encryption,
@@ -86,6 +89,8 @@ pub(super) struct Enrolled {
     pub control_key: String,
     pub endpoint: i64,
     pub readers: Vec<ReaderLine>,
+    /// Their POIIDs.
+    pub terminals: Vec<String>,
 }
 
 /// A virtual reader, with all that it takes to be one.
@@ -120,8 +125,8 @@ pub(in crate::cli) async fn run(arguments: GatewayArguments) -> anyhow::Result<(
     let app = App::start_with(settings, start, extras).await?;
     let enrolled = match arguments.readers {
         Some(readers) => {
-            let cipher = arguments.encryption.cipher();
-            Some(enrol(app.gateway(), &entropy, readers, cipher).await?)
+            let (terminals, cipher) = (arguments.terminals, arguments.encryption.cipher());
+            Some(enrol(app.gateway(), &entropy, readers, terminals, cipher).await?)
         }
         None => None,
     };

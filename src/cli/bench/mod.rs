@@ -33,6 +33,7 @@ mod round;
 mod server;
 mod side;
 mod steady;
+mod terminals;
 mod wire;
 
 pub(super) use batch::{BatchArguments, run as run_batch};
@@ -53,6 +54,7 @@ use report::Report;
 use round::{Field, Round};
 use std::io::Write;
 use std::time::Duration;
+use terminals::measure_terminals;
 
 #[derive(Args)]
 pub(super) struct BenchArguments {
@@ -83,6 +85,10 @@ pub(super) struct BenchArguments {
     /// minutes for a million
     #[arg(long, value_name = "ORDERS")]
     backlog: Option<u32>,
+    /// Let this many payment terminals take payments, too, and measure what one costs
+    #[arg(long, value_name = "TERMINALS",
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    terminals: Option<u16>,
     /// Let half of the receivers hang, too, and measure what the others notice
     #[arg(long)]
     evil: bool,
@@ -165,6 +171,7 @@ async fn measure(
         growth: Vec::new(),
         backlog: None,
         evil: None,
+        terminals: Vec::new(),
     };
     measure_at_length(engine, arguments, entropy, &mut report).await?;
     Ok(report)
@@ -182,6 +189,11 @@ async fn measure_at_length(
     if arguments.evil {
         let rate = normal_rps / 4.0;
         report.evil = Some(measure_evil(engine, connections, rate, time, entropy).await?);
+    }
+    if let Some(terminals) = arguments.terminals {
+        let (terminals, extent) = (usize::from(terminals), (arguments.rounds, time));
+        report.terminals =
+            measure_terminals(engine, terminals, connections, extent, entropy).await?;
     }
     if let Some(orders) = arguments.backlog {
         let orders = usize::try_from(orders)?;

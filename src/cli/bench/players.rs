@@ -1,9 +1,12 @@
 //! What each connection asks, and what counts as an answer.
 
 use super::fixtures::{MobileApp, VirtualReader};
+use super::gateway::ReaderLine;
 use super::ledger::Ledger;
 use super::wire::{Answer, find};
 use anyhow::{Context, bail};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -93,7 +96,7 @@ impl SalePlayer {
         for _ in 0..count {
             let (number, start) = (self.ledger.next_number(), self.signed.len());
             let (name, url) = (self.ledger.name_of(number), &self.callback_url);
-            self.app.write_sale(&name, url, &mut self.reader, &mut self.signed)?;
+            self.app.write_sale(&name, Some(url), &mut self.reader, &mut self.signed)?;
             places.push((number, start..self.signed.len()));
         }
         self.places = places.into_iter();
@@ -121,6 +124,82 @@ impl Player for SalePlayer {
         let order = order_of(answer.body).context("an accepted sale has no order id")?;
         self.ledger.accepted(self.current, order);
         Ok(true)
+    }
+}
+
+/// Sends sales that nobody is called back for.
+pub(super) struct PlainSalePlayer {
+    app: Arc<MobileApp>,
+    reader: VirtualReader,
+    name: String,
+    count: u64,
+    request: Vec<u8>,
+}
+
+impl PlainSalePlayer {
+    pub(super) fn new(app: &Arc<MobileApp>, reader: &ReaderLine) -> anyhow::Result<Self> {
+        let name = format!("plain-{}", reader.serial);
+        let (app, reader) = (Arc::clone(app), VirtualReader::new(reader)?);
+        Ok(Self { app, reader, name, count: 0, request: Vec::new() })
+    }
+}
+
+impl Player for PlainSalePlayer {
+    fn request(&mut self, _: Instant) -> anyhow::Result<&[u8]> {
+        self.count += 1;
+        let name = format!("{}-{}", self.name, self.count);
+        self.request.clear();
+        self.app.write_sale(&name, None, &mut self.reader, &mut self.request)?;
+        Ok(&self.request)
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<bool> {
+        expect(answer, b"type=async-response\n")
+    }
+}
+
+/// Takes payments at one terminal, one after the other.
+pub(super) struct TillPlayer {
+    host: SocketAddr,
+    poi_id: String,
+    count: u64,
+    request: Vec<u8>,
+}
+
+impl TillPlayer {
+    pub(super) fn new(host: SocketAddr, poi_id: &str) -> Self {
+        Self { host, poi_id: poi_id.to_owned(), count: 0, request: Vec::new() }
+    }
+}
+
+impl Player for TillPlayer {
+    fn request(&mut self, _: Instant) -> anyhow::Result<&[u8]> {
+        self.count += 1;
+        let Self { host, poi_id, count, request } = self;
+        let body = format!(
+            "<SaleToPOIRequest><MessageHeader ProtocolVersion=\"3.1\" MessageClass=\"Service\" \
+             MessageCategory=\"Payment\" MessageType=\"Request\" ServiceID=\"{count}\" \
+             SaleID=\"bench\" POIID=\"{poi_id}\"/><PaymentRequest><SaleData><SaleTransactionID \
+             TransactionID=\"R-{count}\" TimeStamp=\"2026-11-21T13:00:01+01:00\"/></SaleData>\
+             <PaymentTransaction><AmountsReq Currency=\"RUB\" RequestedAmount=\"10.42\"/>\
+             </PaymentTransaction><PaymentData PaymentType=\"Normal\"/></PaymentRequest>\
+             </SaleToPOIRequest>"
+        );
+        request.clear();
+        write!(
+            request,
+            "POST /EPASSaleToPOI/3.1 HTTP/1.1\r\nHost: {host}\r\nContent-Type: \
+             application/xml\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        Ok(request)
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> anyhow::Result<bool> {
+        if answer.status == 200 && find(answer.body, b"<Response Result=\"Success\"/>").is_some() {
+            return Ok(true);
+        }
+        bail!("a payment was answered {} {}", answer.status, String::from_utf8_lossy(answer.body));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::gateway::{Enrolled, ReaderLine};
 use crate::clock::Entropy;
-use crate::gateway::{Gateway, NewKeySet};
+use crate::gateway::{Gateway, NewKeySet, NewTerminal};
 use crate::payment::ids::{EndpointId, GroupId, KeySetId, MerchantId, ReaderId};
 use crate::payment::key_set::{AesLength, Cipher, DataVariant, Exportability};
 use crate::payment::ksn::Ksn;
@@ -10,6 +10,7 @@ use crate::payment::limits::Limits;
 use crate::payment::merchant::{Endpoint, Terms};
 use crate::payment::money::Currency;
 use crate::payment::reader::{Reader, ReaderKind, ReaderState};
+use crate::payment::terminal::{Dialect, Profile};
 use crate::store::{KeySetRecord, MerchantRecord, Store};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -60,12 +61,14 @@ impl Encryption {
 pub(super) struct Fleet {
     pub readers: usize,
     pub encryption: Encryption,
+    /// Payment terminals, each with one more reader inside.
+    pub terminals: usize,
 }
 
 impl Fleet {
     /// So many readers of our own profile, which nearly all is measured with.
     pub(super) fn sim(readers: usize) -> Self {
-        Self { readers, encryption: Encryption::Sim }
+        Self { readers, encryption: Encryption::Sim, terminals: 0 }
     }
 }
 
@@ -74,6 +77,7 @@ pub(super) async fn enrol(
     gateway: &Gateway,
     entropy: &Entropy,
     readers: u32,
+    terminals: u32,
     cipher: Cipher,
 ) -> anyhow::Result<Enrolled> {
     let control_key = entropy.uuid().to_uppercase();
@@ -97,8 +101,35 @@ pub(super) async fn enrol(
             initial_key: hex::encode(gateway.initial_key(&reader).await?.expose()),
         });
     }
+    let mut poi_ids = Vec::new();
+    for number in 1..=terminals {
+        poi_ids.push(enrol_terminal(gateway, readers + number, cipher).await?);
+    }
     let login = LOGIN.to_owned();
-    Ok(Enrolled { login, control_key, endpoint: ENDPOINT.0, readers: lines })
+    let endpoint = ENDPOINT.0;
+    Ok(Enrolled { login, control_key, endpoint, readers: lines, terminals: poi_ids })
+}
+
+/// A terminal that needs no login and never rests, and whose card holders are quick.
+async fn enrol_terminal(gateway: &Gateway, number: u32, cipher: Cipher) -> anyhow::Result<String> {
+    let reader = reader(number, cipher)?;
+    gateway.enrol_reader(&reader).await?;
+    let poi_id = format!("T{number}");
+    let (login_required, cooldown_ms) = (Some(false), Some(0));
+    let profile = Profile { card_ms: 0, login_required, cooldown_ms, ..Profile::default() };
+    let terminal = NewTerminal {
+        poi_id: poi_id.clone(),
+        merchant: LOGIN.to_owned(),
+        reader: reader.serial,
+        acquirer_poi_id: None,
+        dialect: Dialect::Xml31,
+        profile,
+        listener_url: None,
+        credential: None,
+        passphrase: None,
+    };
+    gateway.register_terminal(terminal).await?;
+    Ok(poi_id)
 }
 
 /// Fills the registry of a store to which nobody speaks with cryptography: its keys open nothing.

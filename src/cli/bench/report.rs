@@ -4,11 +4,12 @@ use super::backlog::Backlog;
 use super::evil::Evil;
 use super::figures::{
     BACKLOG_FIGURES, EVIL_FIGURES, GROWTH_FIGURES, MEMORY_FIGURES, ROUND_FIGURES, ROUND_RATIOS,
-    Row, rows,
+    Row, TERMINAL_FIGURES, rows,
 };
 use super::growth::GrowthRound;
 use super::memory::Memory;
 use super::round::Round;
+use super::terminals::Terminals;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt::{self, Display};
 
@@ -25,6 +26,7 @@ pub(super) struct Report {
     pub growth: Vec<GrowthRound>,
     pub backlog: Option<Backlog>,
     pub evil: Option<Evil>,
+    pub terminals: Vec<Terminals>,
 }
 
 impl Report {
@@ -39,6 +41,9 @@ impl Report {
         }
         if let Some(evil) = &self.evil {
             all.extend(rows(EVIL_FIGURES, std::slice::from_ref(evil)));
+        }
+        if !self.terminals.is_empty() {
+            all.extend(rows(TERMINAL_FIGURES, &self.terminals));
         }
         all.extend(rows(MEMORY_FIGURES, std::slice::from_ref(&self.memory)));
         all.extend(rows(ROUND_FIGURES, &self.rounds));
@@ -122,6 +127,7 @@ mod tests {
                 with: Measured::default(),
                 growth_mib: 0.0,
             }),
+            terminals: vec![Terminals::default()],
         }
     }
 
@@ -165,6 +171,7 @@ mod tests {
             "backlog_drain_per_normal",
             "backlog_growth_mib",
             "healthy_p99_with_evil_per_without",
+            "payment_cpu_per_sale",
             "commits_per_second",
             "commit_p50_us",
             "sale_cpu_with_database_us",
