@@ -55,6 +55,8 @@ CREATE TABLE terminal_services (
     currency TEXT,
     started_at BIGINT NOT NULL,
     leased_until BIGINT NOT NULL,
+    -- How often it was taken up: what an earlier owner does is not counted.
+    claims BIGINT NOT NULL DEFAULT 1,
     UNIQUE (terminal_id, sale_id, session, category, service_id)
 );
 -- A terminal carries out one service at a time, whichever process plays it.

@@ -39,6 +39,8 @@ pub struct AmendIntent {
     pub client_orderid: String,
     pub request: Request,
     pub comment: Option<String>,
+    /// Whether the comment names it: asked for again, it is the same transaction.
+    pub once: bool,
 }
 
 /// An amendment that may be opened.
@@ -94,6 +96,10 @@ impl Gateway {
                 Request::Capture(_) | Request::Return(_) => None,
             };
             let amendments = self.store().amendments_of(&order).await?;
+            let same = |known: &&Amendment| intent.once && known.comment == intent.comment;
+            if let Some(known) = amendments.iter().find(same) {
+                return Ok(Accepted { order: order.id, serial: known.serial });
+            }
             let terms = self.terms_of(&order).await?;
             let day_is_open = match day {
                 Some(day) => self.is_all_of(day, &order, &amendments).await?,

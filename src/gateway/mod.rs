@@ -45,8 +45,8 @@ mod watch;
 mod webhook_signing;
 
 pub use crate::store::{
-    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, PhoneSeen, ServiceEnd,
-    ServiceKey, ServiceMatch, ServiceRecord, SessionRecord, SettlementLine, Taken,
+    Again, AttemptRecord, Balance, CallbackRecord, CallbackStop, Gate, PhoneSeen, ServiceClaim,
+    ServiceEnd, ServiceKey, ServiceMatch, ServiceRecord, SessionRecord, SettlementLine, Taken,
 };
 pub use advice::{Encrypted, Noted, TillMessage};
 pub use allow_list::{AllowList, NotAllowable};
@@ -71,7 +71,7 @@ pub use registrar::*;
 pub use registry::Merchant;
 pub use report::{Line, Report, ReportIntent, Wanted};
 pub use rotate::Resealed;
-pub use services::{Begin, SERVICE_LEASE};
+pub use services::{Begin, OrderRight, SERVICE_LEASE};
 pub use software_keys::SoftwareKeys;
 pub use step::Work;
 pub use submit::{Accepted, CallbackUrl, Intent, NOTIFY_URL, SignedNonce};

@@ -1,15 +1,21 @@
 //! The services of terminals. Each is written down before it begins and ended once, so that
 //! whoever asks again gets the first answer, and a crash leaves nothing in doubt.
 
+use super::nonce_book::bucket_of;
 use super::{Failure, Gateway};
 use crate::payment::amendment::Amendment;
 use crate::payment::ids::{EndpointId, ServiceNumber, TerminalId};
 use crate::payment::order::Order;
-use crate::payment::{Millis, SECOND};
-use crate::store::{NewService, ServiceEnd, ServiceKey, ServiceMatch, ServiceRecord, Taken};
+use crate::payment::{HOUR, Millis, SECOND};
+use crate::store::{
+    NewService, NonceMark, ServiceClaim, ServiceEnd, ServiceKey, ServiceMatch, ServiceRecord, Taken,
+};
 
 /// For how long a service belongs to the process that carries it out, which asks for more in time.
 pub const SERVICE_LEASE: Millis = 30 * SECOND;
+
+/// How long an order right that was used up is remembered.
+const RIGHT_KEPT: Millis = 48 * HOUR;
 
 /// A service that a point of sale asks for.
 pub struct Begin<'a> {
@@ -20,6 +26,25 @@ pub struct Begin<'a> {
     pub told: &'a str,
     /// What is needed to go on with it after a crash; no card data.
     pub request: String,
+}
+
+/// The right of a service to open one order. It is used up like a nonce, by the order itself, or
+/// because it was withdrawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OrderRight {
+    pub number: ServiceNumber,
+    /// When the service was begun.
+    pub started_at: Millis,
+}
+
+impl OrderRight {
+    /// Among the nonces of the day after next, so that it is not forgotten before.
+    pub(super) fn mark(self) -> NonceMark {
+        // What apps sign has digests that nobody can choose.
+        let mut digest = *b"service\0\0\0\0\0\0\0\0\0";
+        digest[8..].copy_from_slice(&self.number.0.to_be_bytes());
+        NonceMark { bucket: bucket_of(self.started_at + RIGHT_KEPT), digest }
+    }
 }
 
 impl Gateway {
@@ -80,6 +105,15 @@ impl Gateway {
         Ok(self.store().order_by_name(endpoint, name).await?)
     }
 
+    /// Takes the right to open an order away from a service. Whoever carried it out before may come
+    /// too late, but not afterwards: either its order is there now, or it never will be.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn withdraw_right(&self, right: OrderRight) -> Result<(), Failure> {
+        Ok(self.store().use_nonce(&right.mark()).await.map(drop)?)
+    }
+
     /// The later transaction on an order that was asked for with this comment.
     ///
     /// # Errors
@@ -99,13 +133,9 @@ impl Gateway {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn keep_service(
-        &self,
-        number: ServiceNumber,
-        leased_until: Millis,
-    ) -> Result<Option<Millis>, Failure> {
+    pub async fn keep_service(&self, claim: ServiceClaim) -> Result<Option<Millis>, Failure> {
         let until = self.clock().now() + SERVICE_LEASE;
-        let kept = self.store().lease_service(number, leased_until, until).await?;
+        let kept = self.store().keep_service(claim, until).await?;
         Ok(kept.then_some(until))
     }
 
@@ -113,17 +143,18 @@ impl Gateway {
     /// before.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// `Unavailable` when another process has taken it over, and has not ended it yet; or when the
+    /// database cannot be written.
     pub async fn end_service(
         &self,
-        number: ServiceNumber,
+        claim: ServiceClaim,
         end: &ServiceEnd,
     ) -> Result<String, Failure> {
-        if self.store().finish_service(number, end).await? {
+        if self.store().finish_service(claim, end).await? {
             return Ok(end.response.clone());
         }
-        let ended = self.store().service(number).await?.and_then(|record| record.response);
-        ended.ok_or_else(|| Failure::Internal(format!("service {number} has no end")))
+        let ended = self.store().service(claim.number).await?.and_then(|record| record.response);
+        ended.ok_or_else(|| Failure::Unavailable("another process ends this service".to_owned()))
     }
 
     /// The service with this number.
@@ -176,8 +207,10 @@ impl Gateway {
         let now = self.clock().now();
         let mut mine = Vec::new();
         for mut record in self.store().services_left_over(now, most).await? {
-            if let Some(until) = self.keep_service(record.number, record.leased_until).await? {
-                record.leased_until = until;
+            let claim = ServiceClaim { number: record.number, claims: record.claims };
+            let until = now + SERVICE_LEASE;
+            if self.store().take_over_service(claim, until, now).await? {
+                (record.leased_until, record.claims) = (until, record.claims + 1);
                 mine.push(record);
             }
         }

@@ -3,6 +3,7 @@
 use super::nonce_book::bucket_of;
 use super::present::Presented;
 use super::registry::Merchant;
+use super::services::OrderRight;
 use super::step::Work;
 use super::velocity::usages;
 use super::{Failure, Gateway};
@@ -39,6 +40,8 @@ pub struct Intent {
     pub request_digest: String,
     /// What must not come twice, where requests are signed.
     pub nonce: Option<SignedNonce>,
+    /// The right to open it, where a service of a terminal does.
+    pub right: Option<OrderRight>,
 }
 
 /// The nonce of a signed request.
@@ -247,7 +250,7 @@ impl Gateway {
             leased_until: None,
             counter: presented.counter,
             initial_ksn: presented.reader.initial_ksn,
-            nonce: intent.nonce.map(SignedNonce::mark),
+            nonce: intent.nonce.map(SignedNonce::mark).or(intent.right.map(OrderRight::mark)),
             usages: match order.status {
                 Status::Filtered => Vec::new(),
                 _ => usages(endpoint, order),

@@ -63,7 +63,9 @@ pub use readers::KeySetRecord;
 pub use registry::MerchantRecord;
 pub use report::{ReportPage, ReportedOrder};
 pub use secrets::{RingKey, SecretPlace, StoredSecret};
-pub use services::{NewService, ServiceEnd, ServiceKey, ServiceMatch, ServiceRecord, Taken};
+pub use services::{
+    NewService, ServiceClaim, ServiceEnd, ServiceKey, ServiceMatch, ServiceRecord, Taken,
+};
 pub use settlements::SettlementLine;
 pub use sqlite::{InlineDisk, StatementFate};
 pub use terminals::{SessionRecord, TerminalRecord};

@@ -46,6 +46,24 @@ pub struct ServiceRecord {
     pub response: Option<String>,
     pub started_at: Millis,
     pub leased_until: Millis,
+    /// How often it was taken up.
+    pub claims: i64,
+}
+
+/// A service in the hands of one process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ServiceClaim {
+    pub number: ServiceNumber,
+    /// How often it was taken up: another process that takes it over counts on.
+    pub claims: i64,
+}
+
+impl ServiceClaim {
+    /// Of whoever takes a service up first.
+    #[must_use]
+    pub fn first(number: ServiceNumber) -> Self {
+        Self { number, claims: 1 }
+    }
 }
 
 /// What became of taking a service up.
@@ -81,7 +99,7 @@ macro_rules! select_service {
     ($tail:literal) => {
         concat!(
             "SELECT id, terminal_id, sale_id, session, category, service_id, request_digest, \
-                    request, response, started_at, leased_until FROM terminal_services ",
+                    request, response, started_at, leased_until, claims FROM terminal_services ",
             $tail
         )
     };
@@ -123,12 +141,15 @@ const LAST_ENDED: &str = select_service!(
 );
 const LEFT_OVER: &str =
     select_service!("WHERE response IS NULL AND leased_until <= $1 ORDER BY id LIMIT $2");
-const LEASE: &str = "\
+const KEEP: &str = "\
     UPDATE terminal_services SET leased_until = $3 \
-    WHERE id = $1 AND leased_until = $2 AND response IS NULL";
+    WHERE id = $1 AND claims = $2 AND response IS NULL";
+const TAKE_OVER: &str = "\
+    UPDATE terminal_services SET leased_until = $3, claims = claims + 1 \
+    WHERE id = $1 AND claims = $2 AND leased_until <= $4 AND response IS NULL";
 const FINISH: &str = "\
     UPDATE terminal_services SET response = $2, movement = $3, amount_minor = $4, currency = $5 \
-    WHERE id = $1 AND response IS NULL";
+    WHERE id = $1 AND claims = $6 AND response IS NULL";
 const TOTALS: &str = "\
     SELECT movement, currency, COUNT(*), CAST(SUM(amount_minor) AS BIGINT) \
     FROM terminal_services WHERE terminal_id = $1 AND period = $2 AND movement IS NOT NULL \
@@ -240,27 +261,42 @@ impl Store {
         rows.into_iter().map(service_from).collect()
     }
 
-    /// Goes on with a service until `until`. `false` if somebody else does, or it has ended.
+    /// Keeps a service until `until`. `false` if somebody else has taken it over, or it has ended.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn lease_service(
+    pub async fn keep_service(
         &self,
-        number: ServiceNumber,
-        leased_until: Millis,
+        claim: ServiceClaim,
         until: Millis,
     ) -> Result<bool, StoreError> {
-        let statement = sql(LEASE).bind(number.0).bind(leased_until).bind(until);
+        let statement = sql(KEEP).bind(claim.number.0).bind(claim.claims).bind(until);
         Ok(self.change(vec![statement]).await?.changed > 0)
     }
 
-    /// Ends a service. `false` if it has ended before: then its first answer stands.
+    /// Takes over, until `until`, a service that nobody goes on with. `false` if somebody else has,
+    /// or it has ended.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn take_over_service(
+        &self,
+        claim: ServiceClaim,
+        until: Millis,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let ServiceClaim { number, claims } = claim;
+        let statement = sql(TAKE_OVER).bind(number.0).bind(claims).bind(until).bind(now);
+        Ok(self.change(vec![statement]).await?.changed > 0)
+    }
+
+    /// Ends a service. `false` if it has ended before, or somebody else has taken it over.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn finish_service(
         &self,
-        number: ServiceNumber,
+        claim: ServiceClaim,
         end: &ServiceEnd,
     ) -> Result<bool, StoreError> {
         let (movement, minor, currency) = match &end.movement {
@@ -270,11 +306,12 @@ impl Store {
             None => (None, None, None),
         };
         let statement = sql(FINISH)
-            .bind(number.0)
+            .bind(claim.number.0)
             .bind(end.response.as_str())
             .bind(movement)
             .bind(minor)
-            .bind(currency);
+            .bind(currency)
+            .bind(claim.claims);
         Ok(self.change_together(vec![statement]).await?.changed > 0)
     }
 
@@ -334,5 +371,6 @@ fn service_from(mut row: Row) -> Result<ServiceRecord, StoreError> {
         response: row.optional_text()?,
         started_at: row.int()?,
         leased_until: row.int()?,
+        claims: row.int()?,
     })
 }

@@ -44,6 +44,7 @@ mod nexo_bad_input;
 mod nexo_conduct;
 mod nexo_instances;
 mod nexo_json;
+mod nexo_money;
 mod nexo_payments;
 mod operator;
 mod order_life;

@@ -15,7 +15,7 @@ use tillgate::payment::order::{Kind, Order, RequestFacts, Status};
 use tillgate::payment::{MINUTE, SECOND};
 
 /// What a terminal asks for: with a card that is held to it now.
-async fn intent(world: &World, kind: Kind, name: &str, amount: &str) -> Intent {
+pub async fn intent(world: &World, kind: Kind, name: &str, amount: &str) -> Intent {
     let gateway = world.gateway();
     let merchant = gateway.merchant_by_login(&world.ready.login).await.unwrap().unwrap();
     let endpoint = gateway.endpoint(EndpointId(1111)).await.unwrap().unwrap();
@@ -38,6 +38,7 @@ async fn intent(world: &World, kind: Kind, name: &str, amount: &str) -> Intent {
         phone: None,
         request_digest: gateway.request_digest(kind, fields.into_iter()),
         nonce: None,
+        right: None,
     }
 }
 

@@ -120,6 +120,7 @@ impl AmendForm {
             },
             client_orderid: self.client_orderid,
             comment: self.comment,
+            once: false,
         })
     }
 }

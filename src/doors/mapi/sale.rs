@@ -218,6 +218,7 @@ impl SaleForm {
             phone: Some(PhoneSeen { phone_id: self.phone_id, sdk_version: self.sdk_version }),
             request_digest,
             nonce: Some(SignedNonce { digest: signed.nonce_digest, signed_at: signed.stamped_at }),
+            right: None,
         })
     }
 }

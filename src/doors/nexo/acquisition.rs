@@ -57,10 +57,6 @@ pub(super) async fn enable(call: Call, request: &Message) -> Result<Reply, Failu
 /// # Errors
 /// When the database cannot be read or written.
 pub(super) async fn acquire(call: Call, request: &Message) -> Result<Reply, Failure> {
-    if call.dialect() == Dialect::Xml31 && call.device.ahead().is_none() {
-        let failed = Failed::new(Condition::NotAllowed, "EnableService required");
-        return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
-    }
     let name = sale_transaction(Some(&request.body), call.now());
     let token_wanted = request.body.pointer("/SaleData/TokenRequestedType").is_some();
     let sale_name = name["TransactionID"].as_str().map(str::to_owned);
@@ -80,6 +76,10 @@ async fn read_ahead(carried: &Carried, name: &Value, token_wanted: bool) -> Resu
     let Some(turn) = turn else {
         return Ok(left_behind(carried, name));
     };
+    if call.dialect() == Dialect::Xml31 && call.device.ahead().is_none() {
+        let failed = Failed::new(Condition::NotAllowed, "EnableService required");
+        return Ok(ended(carried, name, json!({ "Response": failed.response(call.dialect()) })));
+    }
     speaker.show(Qualify::Status, "Present card", Some("TENDER_CREATED"));
     let (clock, card_ms) = (call.nexo.gateway.clock(), call.known.terminal.profile.card_ms);
     let waited = turn.wait(clock, clock.now() + card_ms.min(CARD_WAIT)).await;
@@ -95,7 +95,7 @@ async fn read_ahead(carried: &Carried, name: &Value, token_wanted: bool) -> Resu
             return Ok(ended(carried, name, response));
         }
     };
-    let reference = Some(call.transaction_text(carried.number.0));
+    let reference = Some(call.transaction_text(carried.number().0));
     let ahead = CardAhead { entry_mode: Some(EntryMode::Contactless), reference };
     call.device.set_ahead(Some(ahead));
     let mut body = success();
@@ -106,7 +106,7 @@ async fn read_ahead(carried: &Carried, name: &Value, token_wanted: bool) -> Resu
 /// The answer with what it must have.
 fn ended(carried: &Carried, name: &Value, mut body: Value) -> Done {
     let call = &carried.call;
-    let own = transaction_id(&call.transaction_text(carried.number.0), carried.started_at);
+    let own = transaction_id(&call.transaction_text(carried.number().0), carried.started_at);
     body["SaleData"] = json!({ "SaleTransactionID": name });
     body["POIData"] = json!({ "POITransactionID": own });
     Done::quiet(call.answer(body))

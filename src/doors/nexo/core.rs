@@ -1,22 +1,22 @@
 //! The way to the payment core: what a terminal opens, undoes and takes there. The core knows it as
 //! a reader's message and an order like any other.
 
-use super::call::{number_of, transaction_text};
+use super::call::{Call, number_of, transaction_text};
 use super::condition::{Condition, Failed};
 use super::device::Device;
 use super::message::Message;
-use super::sale::{Sale, unknown_currency};
+use super::sale::{PaymentType, Sale, unknown_currency};
 use super::service::Carried;
 use crate::gateway::{
-    AmendIntent, Encrypted, Failure, Intent, KnownTerminal, Scope, ServiceRecord, TillMessage,
+    AmendIntent, Encrypted, Failure, Gateway, Intent, KnownTerminal, Scope, ServiceRecord,
+    TillMessage,
 };
 use crate::payment::amend::Request;
 use crate::payment::amendment::Amendment;
 use crate::payment::card::{CardFacts, EntryMode, Expiry, Pan};
 use crate::payment::chip::ChipTags;
 use crate::payment::host::HostProfile;
-use crate::payment::ids::ServiceNumber;
-use crate::payment::merchant::Endpoint;
+use crate::payment::ids::{EndpointId, ServiceNumber};
 use crate::payment::money::Amount;
 use crate::payment::order::{Kind, Order, RequestFacts, Status};
 use crate::payment::refusal::Refusal;
@@ -51,6 +51,22 @@ fn order_name(number: ServiceNumber) -> String {
     format!("nexo-{number}")
 }
 
+/// The order of a payment, if it was opened. A merchant's app may give its own orders such names.
+async fn order_of_service(
+    known: &KnownTerminal,
+    gateway: &Gateway,
+    endpoint: EndpointId,
+    number: ServiceNumber,
+) -> Result<Option<Order>, Failure> {
+    let order = gateway.order_called(endpoint, &order_name(number)).await?;
+    let is_ours = |order: &Order| {
+        let facts = &order.request;
+        matches!(facts.host_profile, HostProfile::Terminal { .. })
+            && facts.terminal_id == known.terminal.acquirer_poi_id
+    };
+    Ok(order.filter(is_ours))
+}
+
 /// Lets the reader read the card and opens the order.
 pub(super) async fn open_order(
     carried: &Carried,
@@ -58,11 +74,15 @@ pub(super) async fn open_order(
     play: &Play,
 ) -> Result<Order, NotOpened> {
     let gateway = &carried.call.nexo.gateway;
-    let endpoint = endpoint_of(carried, sale).await?;
+    let endpoint = match sale.endpoint {
+        Some(endpoint) => gateway.endpoint(endpoint).await?,
+        None => None,
+    };
+    let endpoint = endpoint.ok_or_else(|| unknown_currency(&sale.currency))?;
     let amount = asked_for(carried, sale, play)?;
     let kind = sale.kind.order_kind().unwrap_or(Kind::Sale);
     let swipe = read(carried, play, amount).await?;
-    let name = order_name(carried.number);
+    let name = order_name(carried.number());
     let known = &carried.call.known;
     let intent = Intent {
         merchant: Arc::clone(&known.merchant),
@@ -82,14 +102,15 @@ pub(super) async fn open_order(
         terminal_id: Some(known.terminal.acquirer_poi_id.clone()),
         phone: None,
         nonce: None,
+        right: Some(carried.right()),
         endpoint: Arc::clone(&endpoint),
     };
     let submitted = gateway.submit(intent).await;
     // Whatever was heard of it: what counts is what is there.
-    match (gateway.order_called(endpoint.id, &name).await?, submitted) {
+    match (order_of_service(known, gateway, endpoint.id, carried.number()).await?, submitted) {
         (Some(order), _) => Ok(order),
         (None, Err(Failure::Refused { refusal, cause })) => {
-            tracing::info!(service = %carried.number, %refusal, ?cause, "a payment was refused");
+            tracing::info!(service = %carried.number(), %refusal, ?cause, "a payment was refused");
             Err(refused(&refusal).into())
         }
         (None, Err(failure)) => Err(failure.into()),
@@ -114,22 +135,24 @@ fn asked_for(carried: &Carried, sale: &Sale, play: &Play) -> Result<Amount, NotO
     Ok(amount.ok_or_else(|| Failed::new(Condition::MessageFormat, "RequestedAmount: too large"))?)
 }
 
-async fn endpoint_of(carried: &Carried, sale: &Sale) -> Result<Arc<Endpoint>, NotOpened> {
-    let (gateway, terminal) = (&carried.call.nexo.gateway, &carried.call.known.terminal);
-    let currency = sale.currency().ok_or_else(|| unknown_currency(&sale.currency))?;
-    let endpoint = gateway.endpoint_of_terminal(terminal, currency).await?;
-    Ok(endpoint.ok_or_else(|| unknown_currency(&sale.currency))?)
+/// Where a terminal's payments in this currency go.
+pub(super) async fn endpoint_of(call: &Call, sale: &Sale) -> Result<Option<EndpointId>, Failure> {
+    let Some(currency) = sale.currency() else {
+        return Ok(None);
+    };
+    let endpoint = call.nexo.gateway.endpoint_of_terminal(&call.known.terminal, currency).await?;
+    Ok(endpoint.map(|endpoint| endpoint.id))
 }
 
-/// The order of a payment that was begun before, if it came so far.
+/// The order of a payment that a crash left behind. If there is none, there never will be.
 pub(super) async fn order_of(carried: &Carried, sale: &Sale) -> Result<Option<Order>, Failure> {
-    let endpoint = match endpoint_of(carried, sale).await {
-        Ok(endpoint) => endpoint,
-        Err(NotOpened::Failed(_)) => return Ok(None),
-        Err(NotOpened::Failure(failure)) => return Err(failure),
+    let Some(endpoint) = sale.endpoint else {
+        return Ok(None);
     };
-    let gateway = &carried.call.nexo.gateway;
-    gateway.order_called(endpoint.id, &order_name(carried.number)).await
+    let (gateway, known) = (&carried.call.nexo.gateway, &carried.call.known);
+    // Whoever had it before may be about to open it.
+    gateway.withdraw_right(carried.right()).await?;
+    order_of_service(known, gateway, endpoint, carried.number()).await
 }
 
 /// A card meets the reader in the terminal.
@@ -209,12 +232,14 @@ pub(super) async fn complete_chip(carried: &Carried, order: &Order) -> Result<()
 }
 
 /// Gives back all that an order took, or releases what it holds, because the card holder's
-/// signature was refused. It is asked for once, whatever happens.
+/// signature was refused. It is asked for once, whatever happens; what is refused for good is for
+/// the operator.
 pub(super) async fn take_back(carried: &Carried, order: &Order) -> Result<(), Failure> {
-    match amend(carried, order, Request::Return(None)).await? {
-        Ok(_) => Ok(()),
-        Err(failed) => Err(Failure::Unavailable(failed.text)),
+    if let Err(failed) = amend(carried, order, Request::Return(None)).await? {
+        let (order, why) = (order.id, failed.text);
+        tracing::error!(%order, why, "a payment without a signature cannot be given back");
     }
+    Ok(())
 }
 
 /// Takes a part, or all, of what an earlier payment holds.
@@ -235,6 +260,15 @@ pub(super) async fn capture(
     }))
 }
 
+/// The core's name for a later transaction: nobody else can choose it.
+fn amendment_name(carried: &Carried) -> String {
+    let name = order_name(carried.number());
+    let gateway = &carried.call.nexo.gateway;
+    let digest =
+        gateway.request_digest(Kind::Refund, std::iter::once(("amendment", name.as_str())));
+    format!("{name} {}", digest.chars().take(8).collect::<String>())
+}
+
 /// A later transaction on an order, to its end. Asked for twice by the same service it is the same.
 pub(super) async fn amend(
     carried: &Carried,
@@ -242,31 +276,30 @@ pub(super) async fn amend(
     request: Request,
 ) -> Result<Result<Amendment, Failed>, Failure> {
     let gateway = &carried.call.nexo.gateway;
-    let comment = order_name(carried.number);
-    let mut known = gateway.amendment_called(order, &comment).await?;
-    if known.is_none() {
-        let intent = AmendIntent {
-            merchant: Arc::clone(&carried.call.known.merchant),
-            scope: Scope::Endpoint(order.endpoint),
-            order: order.id,
-            client_orderid: order.client_orderid.clone(),
-            request,
-            comment: Some(comment.clone()),
-        };
-        let amended = gateway.amend(intent).await;
-        known = gateway.amendment_called(order, &comment).await?;
-        match (&known, amended) {
-            (None, Err(Failure::Refused { refusal, .. })) => return Ok(Err(refused(&refusal))),
-            (None, Err(failure)) => return Err(failure),
-            _ => {}
-        }
-    }
+    let comment = amendment_name(carried);
+    let intent = AmendIntent {
+        merchant: Arc::clone(&carried.call.known.merchant),
+        scope: Scope::Endpoint(order.endpoint),
+        order: order.id,
+        client_orderid: order.client_orderid.clone(),
+        request,
+        comment: Some(comment.clone()),
+        once: true,
+    };
+    let amended = gateway.amend(intent).await;
+    // Whatever was heard of it: what counts is what is there.
+    let known = match (gateway.amendment_called(order, &comment).await?, amended) {
+        (None, Err(Failure::Refused { refusal, .. })) => return Ok(Err(refused(&refusal))),
+        (None, Err(failure)) => return Err(failure),
+        (known, _) => known,
+    };
     let known = known.ok_or_else(|| Failure::Internal("an amendment vanished".to_owned()))?;
     let ended = gateway.end_of_amendment(order, known.id).await?;
     let code = ended.outcome.response_code.clone();
     Ok(match ended.status {
-        Status::Approved => Ok(ended),
-        Status::Unknown => Err(Failed::new(Condition::UnreachableHost, "Acquirer not reachable")),
+        // What is not answered is asked again until it is: whoever was told to come back would
+        // have it done twice.
+        Status::Approved | Status::Unknown => Ok(ended),
         _ => {
             let code = code.unwrap_or_else(|| "91".to_owned());
             let text = format!("Refused by Acquirer: code {code}");
@@ -291,14 +324,18 @@ pub(super) async fn find_original(
     let Ok(sale) = serde_json::from_str::<Sale>(&record.request) else {
         return Ok(None);
     };
-    let terminal = &known.terminal;
-    let Some(currency) = sale.currency() else {
+    let Some(endpoint) = sale.endpoint else {
         return Ok(None);
     };
-    let Some(endpoint) = gateway.endpoint_of_terminal(terminal, currency).await? else {
+    // A completion has no order of its own.
+    let opener = match sale.original.as_deref().filter(|_| sale.kind == PaymentType::Completion) {
+        Some(original) => number_of(known, original).map(ServiceNumber),
+        None => Some(record.number),
+    };
+    let Some(opener) = opener else {
         return Ok(None);
     };
-    let order = gateway.order_called(endpoint.id, &order_name(record.number)).await?;
+    let order = order_of_service(known, gateway, endpoint, opener).await?;
     Ok(order.map(|order| (record, order)))
 }
 

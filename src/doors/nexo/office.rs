@@ -124,16 +124,17 @@ pub(super) async fn go_on(
     carried: &Carried,
     reconciliation: &Reconciliation,
 ) -> Result<Done, Failure> {
-    let Carried { call, number, .. } = carried;
+    let Carried { call, .. } = carried;
+    let number = carried.number();
     let Reconciliation { kind, previous, period, .. } = reconciliation;
     let mut told = *period;
     match kind.as_str() {
-        "SaleReconciliation" => end_period(call, *period, *number).await?,
+        "SaleReconciliation" => end_period(call, *period, number).await?,
         "AcquirerSynchronisation" => {
             if let Err(failed) = close_days(carried, *period).await? {
                 return Ok(Done::quiet(call.refused(Some(&wanted(kind)), &failed)));
             }
-            end_period(call, *period, *number).await?;
+            end_period(call, *period, number).await?;
         }
         "AcquirerReconciliation" => {
             if let Err(failed) = close_days(carried, *period).await? {
@@ -188,7 +189,7 @@ async fn close_day(carried: &Carried, endpoint: EndpointId) -> Result<Result<(),
     let intent = CloseIntent {
         merchant: Arc::clone(&carried.call.known.merchant),
         endpoint,
-        request_id: format!("nexo-{}", carried.number),
+        request_id: format!("nexo-{}", carried.number()),
         claimed: Claimed::default(),
     };
     match carried.call.nexo.gateway.close_day(&intent).await {

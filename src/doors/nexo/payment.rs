@@ -34,13 +34,12 @@ pub(super) async fn pay(call: Call, request: &Message) -> Result<Reply, Failure>
         Ok(sale) => sale,
         Err(failed) => return Ok(Reply::message(call.refused(Some(&request.body), &failed))),
     };
-    if let Err(failed) = check_card_acquisition(&call, request) {
-        return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
-    }
     if let Some(chosen) = call.device.next().ending {
         sale.ending = chosen;
     }
-    sale.asks_cashier = sale.play().signature && call.speaker(Value::Null).can_ask();
+    sale.asks_cashier =
+        sale.play().signature && sale.is_reversible() && call.speaker(Value::Null).can_ask();
+    sale.endpoint = core::endpoint_of(&call, &sale).await?;
     let facts =
         serde_json::to_string(&sale).map_err(|error| Failure::Internal(error.to_string()))?;
     let name = sale.transaction["TransactionID"].as_str().map(str::to_owned);
@@ -50,19 +49,6 @@ pub(super) async fn pay(call: Call, request: &Message) -> Result<Reply, Failure>
         (carried, done)
     })
     .await
-}
-
-/// A payment that names a card read ahead must name the one that was.
-fn check_card_acquisition(call: &Call, request: &Message) -> Result<(), Failed> {
-    let named = request.body.pointer("/PaymentData/CardAcquisitionReference/TransactionID");
-    let Some(named) = named.and_then(Value::as_str) else {
-        return Ok(());
-    };
-    let ahead = call.device.ahead().and_then(|ahead| ahead.reference);
-    match ahead.as_deref() == Some(named) {
-        true => Ok(()),
-        false => Err(Failed::new(Condition::NotFound, "CardAcquisitionReference: no such reading")),
-    }
 }
 
 /// From the card to the answer.
@@ -92,8 +78,13 @@ async fn card_of(carried: &Carried, sale: &Sale) -> Result<Play, Failed> {
     let mut play = sale.play();
     call.device.choose(|next| next.ending = None);
     let clock = call.nexo.gateway.clock();
-    let ahead = call.device.set_ahead(None).and_then(|ahead| ahead.entry_mode);
-    if let Some(entry_mode) = ahead {
+    let ahead = call.device.set_ahead(None).unwrap_or_default();
+    // One that names a card read ahead must name the one that was.
+    if sale.card_ahead.is_some() && sale.card_ahead != ahead.reference {
+        let text = "CardAcquisitionReference: no such reading";
+        return Err(Failed::new(Condition::NotFound, text));
+    }
+    if let Some(entry_mode) = ahead.entry_mode {
         play.entry_mode = entry_mode;
     } else if sale.kind != PaymentType::Completion {
         speaker.show(Qualify::Status, "Present card", Some("TENDER_CREATED"));
@@ -176,6 +167,10 @@ pub(super) async fn conclude(
             Ok(Done { screen, ..declined(carried, sale, &order, &failed) })
         }
         Status::Approved => Ok(approved(carried, sale, &order)),
+        // Issuer and chip have approved; the acquirer is told until it has heard.
+        Status::Unknown if order.stage == OrderStage::EmvAdviceProcessing => {
+            Ok(approved(carried, sale, &order))
+        }
         Status::Unknown => Ok(declined(carried, sale, &order, &unreachable_host())),
         _ => {
             let failed = refusal_of(&order, carried);
@@ -194,7 +189,7 @@ async fn is_signed(carried: &Carried, sale: &Sale, order: &Order) -> bool {
         return false;
     }
     speaker.event_only("ASK_SIGNATURE");
-    let facts = receipt::facts_of(&call.known, sale, carried.number.0, order);
+    let facts = receipt::facts_of(&call.known, sale, carried.number().0, order);
     speaker.print(&receipt::signature_copy(&facts, call.dialect()));
     let confirmed = speaker.ask_for_signature().await;
     speaker.event_only("SIGNATURE_CHECKED");
@@ -225,7 +220,8 @@ pub(super) async fn go_on(carried: &Carried, sale: &Sale) -> Result<Done, Failur
 
 fn approved(carried: &Carried, sale: &Sale, order: &Order) -> Done {
     let play = sale.play();
-    let body = payment_body(&carried.call.known, sale, carried.number.0, &Ending::Approved(order));
+    let body =
+        payment_body(&carried.call.known, sale, carried.number().0, &Ending::Approved(order));
     if play.deed == Deed::Maintenance {
         carried.call.device.ask_for_maintenance();
         let details = serde_json::json!({
@@ -245,7 +241,7 @@ fn approved(carried: &Carried, sale: &Sale, order: &Order) -> Done {
 
 fn declined(carried: &Carried, sale: &Sale, order: &Order, failed: &Failed) -> Done {
     let ending = Ending::Declined(order, failed);
-    let body = payment_body(&carried.call.known, sale, carried.number.0, &ending);
+    let body = payment_body(&carried.call.known, sale, carried.number().0, &ending);
     Done {
         movement: Some(("Declined", sale.minor, sale.currency.clone())),
         screen: Some((Qualify::Error, "Declined")),
@@ -257,7 +253,7 @@ fn declined(carried: &Carried, sale: &Sale, order: &Order, failed: &Failed) -> D
 
 fn failure(carried: &Carried, sale: &Sale, failed: &Failed) -> Done {
     let ending = Ending::Failed(failed);
-    let body = payment_body(&carried.call.known, sale, carried.number.0, &ending);
+    let body = payment_body(&carried.call.known, sale, carried.number().0, &ending);
     Done {
         movement: Some(("Failed", sale.minor, sale.currency.clone())),
         screen: Some((Qualify::Error, "Cancelled")),
@@ -270,6 +266,11 @@ fn failure(carried: &Carried, sale: &Sale, failed: &Failed) -> Done {
 fn refusal_of(order: &Order, carried: &Carried) -> Failed {
     let code = order.outcome.response_code.as_deref();
     match code {
+        // A limit of the gateway's own.
+        _ if order.status == Status::Filtered => {
+            let reason = order.outcome.error.as_ref().map(|error| error.message.clone());
+            Failed::new(Condition::NotAllowed, reason.unwrap_or_else(|| "Filtered".to_owned()))
+        }
         Some("55") => Failed::new(Condition::WrongPin, "Wrong PIN"),
         Some("91") | None => unreachable_host(),
         Some(code) => {

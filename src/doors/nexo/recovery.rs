@@ -8,10 +8,11 @@ use super::message::StoredHeader;
 use super::office::{self, Reconciliation};
 use super::reversal::{self, Reversal};
 use super::sale::Sale;
-use super::service::{Carried, Done, end};
+use super::service::{Carried, Done, carry_out};
 use super::wire::message::Header;
 use super::{acquisition, payment};
-use crate::gateway::{Failure, ServiceRecord};
+use crate::gateway::{Failure, ServiceClaim, ServiceRecord};
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,37 +20,46 @@ use serde_json::{Value, json};
 const AT_ONCE: u32 = 100;
 
 impl Nexo {
-    /// Ends the services that nobody goes on with. Answers how many.
+    /// Ends the services that nobody goes on with, each for itself. Answers how many.
     ///
     /// # Errors
     /// When the database cannot be read or written.
     pub async fn recover(&self) -> Result<usize, Failure> {
         let left = self.gateway.take_over_services(AT_ONCE).await?;
         let count = left.len();
-        for record in left {
-            let number = record.number;
-            if let Err(failure) = self.go_on(record).await {
-                tracing::warn!(%failure, service = %number, "a service left behind has no end yet");
-            }
-        }
+        join_all(left.into_iter().map(|record| self.go_on(record))).await;
         Ok(count)
     }
 
-    async fn go_on(&self, record: ServiceRecord) -> Result<(), Failure> {
+    async fn go_on(&self, record: ServiceRecord) {
+        let number = record.number;
+        match self.carried(&record).await {
+            Ok(carried) => {
+                tracing::info!(service = %number, "going on with a service that was left behind");
+                let until = record.leased_until;
+                carry_out(carried, until, async move |carried| {
+                    let done = ended(&carried, &record).await;
+                    (carried, done)
+                })
+                .await;
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, service = %number, "a service left behind has no end yet");
+            }
+        }
+    }
+
+    async fn carried(&self, record: &ServiceRecord) -> Result<Carried, Failure> {
         let known = self.gateway.terminal_by_id(record.key.terminal).await?;
         let known = known.ok_or_else(|| {
             Failure::Internal(format!("service {} has no terminal", record.number))
         })?;
-        let header = header_of(&record)?;
-        let call = self.call_of(known, header, None).await?;
+        let call = self.call_of(known, header_of(record)?, None).await?;
         let transaction =
             transaction_id(&call.transaction_text(record.number.0), record.started_at);
         let speaker = call.speaker(transaction);
-        let (number, started_at) = (record.number, record.started_at);
-        let carried = Carried { call, number, started_at, speaker, turn: None };
-        tracing::info!(service = %number, "going on with a service that was left behind");
-        let done = ended(&carried, &record).await?;
-        end(carried, done).await.map(drop)
+        let claim = ServiceClaim { number: record.number, claims: record.claims };
+        Ok(Carried { call, claim, started_at: record.started_at, speaker, turn: None })
     }
 }
 

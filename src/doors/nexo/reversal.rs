@@ -77,7 +77,7 @@ async fn found(
 ) -> Result<Result<(ServiceRecord, Order), Failed>, Failure> {
     let manners = &carried.call.manners;
     let last = match reversal.original.is_none() || manners.reverses_last_only {
-        true => core::last_approved(carried, carried.number).await?,
+        true => core::last_approved(carried, carried.number()).await?,
         false => None,
     };
     let meant = match &reversal.original {
@@ -144,7 +144,7 @@ fn reversed(
     let mut facts = receipt::facts_of(&call.known, &sale, record.number.0, &reversed);
     (facts.is_cancelled, facts.signature) = (true, false);
     let original = transaction_id(&call.transaction_text(record.number.0), record.started_at);
-    let own = transaction_id(&call.transaction_text(carried.number.0), carried.started_at);
+    let own = transaction_id(&call.transaction_text(carried.number().0), carried.started_at);
     let currency = order.amount.currency();
     let mut body = success();
     match call.dialect() {
@@ -152,7 +152,7 @@ fn reversed(
         Dialect::Json => {
             let reference = super::condition::form_encoded(&[(
                 "pspReference",
-                &call.transaction_text(carried.number.0),
+                &call.transaction_text(carried.number().0),
             )]);
             body["Response"]["AdditionalResponse"] = reference.into();
             body["POIData"] = json!({ "POITransactionID": own });

@@ -3,6 +3,7 @@
 
 use super::condition::{Condition, Failed};
 use super::message::{Message, StoredHeader};
+use crate::payment::ids::EndpointId;
 use crate::payment::money::{Amount, Currency};
 use crate::payment::order::Kind;
 use crate::payment::terminal::Dialect;
@@ -95,6 +96,12 @@ pub(super) struct Sale {
     /// The transaction that a completion belongs to.
     #[serde(default)]
     pub(super) original: Option<String>,
+    /// The card read ahead that it is to be made with.
+    #[serde(default)]
+    pub(super) card_ahead: Option<String>,
+    /// Where its order is opened; none where the currency is not configured.
+    #[serde(default)]
+    pub(super) endpoint: Option<EndpointId>,
     pub(super) started_at: i64,
 }
 
@@ -139,6 +146,7 @@ impl Sale {
         if kind == PaymentType::Completion && original.is_none() {
             return Err(format_fault(ORIGINAL, "missing"));
         }
+        let card_ahead = body.pointer("/PaymentData/CardAcquisitionReference/TransactionID");
         Ok(Self {
             header: StoredHeader(request.header.clone()),
             transaction,
@@ -154,6 +162,8 @@ impl Sale {
                 Dialect::Xml31 => Vec::new(),
             },
             original,
+            card_ahead: card_ahead.and_then(Value::as_str).map(str::to_owned),
+            endpoint: None,
             started_at,
         })
     }
@@ -161,6 +171,11 @@ impl Sale {
     /// What happens at the terminal.
     pub(super) fn play(&self) -> Play {
         script::for_ending(self.ending)
+    }
+
+    /// Whether it can be given back when the signature is not right.
+    pub(super) fn is_reversible(&self) -> bool {
+        self.kind != PaymentType::Refund && self.kind != PaymentType::Completion
     }
 
     pub(super) fn currency(&self) -> Option<Currency> {

@@ -9,8 +9,12 @@ use super::message::Message;
 use super::rules::Stage;
 use super::session::busy;
 use super::speaker::{Qualify, Speaker};
-use crate::gateway::{Begin, Failure, SERVICE_LEASE, ServiceEnd, ServiceKey, ServiceRecord, Taken};
+use crate::gateway::{
+    Begin, Failure, OrderRight, SERVICE_LEASE, ServiceClaim, ServiceEnd, ServiceKey, ServiceRecord,
+    Taken,
+};
 use crate::payment::ids::ServiceNumber;
+use crate::payment::terminal::Dialect;
 use crate::payment::{Millis, SECOND};
 use serde_json::Value;
 use std::future::Future;
@@ -24,11 +28,22 @@ const RENEW_BEFORE: Millis = 2 * SERVICE_LEASE / 3;
 /// A service that is being carried out.
 pub(super) struct Carried {
     pub(super) call: Call,
-    pub(super) number: ServiceNumber,
+    pub(super) claim: ServiceClaim,
     pub(super) started_at: Millis,
     pub(super) speaker: Speaker,
     /// `None` for one that a crash left behind.
     pub(super) turn: Option<Turn>,
+}
+
+impl Carried {
+    pub(super) fn number(&self) -> ServiceNumber {
+        self.claim.number
+    }
+
+    /// Its right to open an order.
+    pub(super) fn right(&self) -> OrderRight {
+        OrderRight { number: self.number(), started_at: self.started_at }
+    }
 }
 
 /// How a service ended.
@@ -69,7 +84,8 @@ pub(super) struct Wanted<'a> {
     pub(super) sale_transaction: Option<String>,
 }
 
-/// Carries a service out, or finds the answer that it had before.
+/// Carries a service out, or finds the answer that it had before. Whoever asks and hangs up stops
+/// nothing.
 ///
 /// # Errors
 /// When the database cannot be read or written.
@@ -81,74 +97,91 @@ pub(super) async fn once<F>(
 where
     F: Future<Output = (Carried, Result<Done, Failure>)> + Send + 'static,
 {
-    let request = wanted.request;
+    let Wanted { request, first_stage, facts, sale_transaction } = wanted;
     let told = request.body.to_string();
-    let header = &request.header;
-    let Some(turn) = call.device.begin(header, &told, wanted.first_stage, call.now()) else {
-        return repeated_or_busy(&call, request, wanted.sale_transaction, &told).await;
+    let Some(turn) = call.device.begin(&request.header, &told, first_stage, call.now()) else {
+        return repeated_or_busy(&call, request, sale_transaction, &told).await;
     };
-    let begin = Begin {
-        key: key_of(&call, request),
-        sale_transaction: wanted.sale_transaction.clone(),
-        told: &told,
-        request: wanted.facts,
-    };
-    let (number, started_at, taken) = call.nexo.gateway.begin_service(begin).await?;
-    match taken {
-        Taken::Mine => {}
-        Taken::Before(record) => {
-            drop(turn);
-            return replay(&call, request, &record, &told).await;
+    let request = request.clone();
+    let task = tokio::spawn(async move {
+        let begin =
+            Begin { key: key_of(&call, &request), sale_transaction, told: &told, request: facts };
+        let (number, started_at, taken) = call.nexo.gateway.begin_service(begin).await?;
+        match taken {
+            Taken::Mine => carry_out_and_answer(call, number, started_at, turn, work).await,
+            Taken::Before(record) => {
+                drop(turn);
+                replay(&call, &request, &record, &told).await
+            }
+            Taken::Busy(record) => {
+                drop(turn);
+                let with = Some(record.key.service_id.as_str());
+                let failed = busy(&request.header.category, call.dialect(), with);
+                Ok(Reply::message(call.refused(Some(&request.body), &failed)))
+            }
         }
-        Taken::Busy(record) => {
-            drop(turn);
-            let failed = busy(&header.category, call.dialect(), Some(&record.key.service_id));
-            return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
-        }
-    }
+    });
+    task.await.unwrap_or_else(|error| Err(Failure::Internal(error.to_string())))
+}
+
+/// Begins to carry it out, and waits for its answer.
+async fn carry_out_and_answer<F>(
+    call: Call,
+    number: ServiceNumber,
+    started_at: Millis,
+    turn: Turn,
+    work: impl FnOnce(Carried) -> F + Send + 'static,
+) -> Result<Reply, Failure>
+where
+    F: Future<Output = (Carried, Result<Done, Failure>)> + Send + 'static,
+{
     let running = Arc::clone(&turn.running);
     let transaction = super::call::transaction_id(&call.transaction_text(number.0), started_at);
     let speaker = call.speaker(transaction);
-    let carried = Carried { call, number, started_at, speaker, turn: Some(turn) };
-    tokio::spawn(carry_out(carried, work));
+    let claim = ServiceClaim::first(number);
+    let carried = Carried { call, claim, started_at, speaker, turn: Some(turn) };
+    tokio::spawn(carry_out(carried, started_at + SERVICE_LEASE, work));
     let no_end = || Failure::Unavailable("the service has no end yet; ask for it".to_owned());
     heard(&running).await.ok_or_else(no_end)
 }
 
-/// Carries it out to the end, keeping the lease meanwhile.
-async fn carry_out<F>(carried: Carried, work: impl FnOnce(Carried) -> F + Send)
-where
+/// Carries it out to the end, keeping it for this process meanwhile.
+pub(super) async fn carry_out<F>(
+    carried: Carried,
+    leased_until: Millis,
+    work: impl FnOnce(Carried) -> F + Send,
+) where
     F: Future<Output = (Carried, Result<Done, Failure>)> + Send,
 {
-    let (call, number) = (carried.call.clone(), carried.number);
-    let leased_until = carried.started_at + SERVICE_LEASE;
+    let (call, claim) = (carried.call.clone(), carried.claim);
     let (carried, done) = tokio::select! {
         ended = work(carried) => ended,
-        () = keep(&call, number, leased_until) => return,
+        () = keep(&call, claim, leased_until) => return,
     };
     let ended = match done {
         Ok(done) => end(carried, done).await,
         Err(failure) => Err(failure),
     };
     if let Err(failure) = ended {
-        tracing::warn!(%failure, service = %number, "a service stays without an end for now");
+        tracing::warn!(%failure, service = %claim.number, "a service stays without an end for now");
     }
 }
 
 /// Keeps the service for this process; comes back when it is no longer its own.
-async fn keep(call: &Call, number: ServiceNumber, mut leased_until: Millis) {
+async fn keep(call: &Call, claim: ServiceClaim, leased_until: Millis) {
+    let (gateway, mut look_at) = (&call.nexo.gateway, leased_until - RENEW_BEFORE);
     loop {
-        call.nexo.gateway.clock().wait_until(leased_until - RENEW_BEFORE).await;
-        match call.nexo.gateway.keep_service(number, leased_until).await {
-            Ok(Some(until)) => leased_until = until,
+        gateway.clock().wait_until(look_at).await;
+        match gateway.keep_service(claim).await {
+            Ok(Some(until)) => look_at = until - RENEW_BEFORE,
             Ok(None) => {
-                tracing::warn!(service = %number, "another process has taken this service over");
+                tracing::warn!(service = %claim.number, "another process has taken this over");
                 return;
             }
             // Tried again in a moment; it may still end in time.
             Err(failure) => {
-                tracing::warn!(%failure, service = %number, "the lease is not renewed");
-                leased_until += SECOND;
+                tracing::warn!(%failure, service = %claim.number, "the lease is not renewed");
+                look_at = gateway.clock().now() + SECOND;
             }
         }
     }
@@ -156,10 +189,10 @@ async fn keep(call: &Call, number: ServiceNumber, mut leased_until: Millis) {
 
 /// Stores the end; then the point of sale sees it, then it is answered.
 pub(super) async fn end(carried: Carried, done: Done) -> Result<Message, Failure> {
-    let Carried { call, number, speaker, turn, .. } = carried;
+    let Carried { call, claim, speaker, turn, .. } = carried;
     let response = done.message.to_stored()?;
     let end = ServiceEnd { response, movement: done.movement };
-    let stored = call.nexo.gateway.end_service(number, &end).await?;
+    let stored = call.nexo.gateway.end_service(claim, &end).await?;
     let message = match stored == end.response {
         true => done.message,
         false => Message::from_stored(&stored)?,
@@ -256,10 +289,15 @@ async fn heard_elsewhere(call: &Call, record: &ServiceRecord) -> Result<Reply, F
 }
 
 fn key_of(call: &Call, request: &Message) -> ServiceKey {
+    // In the JSON family a number is remembered over a login (nexo contract 6.4).
+    let session = match call.dialect() {
+        Dialect::Xml31 => call.session_number(),
+        Dialect::Json => 0,
+    };
     ServiceKey {
         terminal: call.known.terminal.id,
         sale_id: request.header.sale_id.clone(),
-        session: call.session_number(),
+        session,
         category: request.header.category.clone(),
         service_id: request.header.service_name().to_owned(),
     }

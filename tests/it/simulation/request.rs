@@ -117,6 +117,7 @@ impl Request {
             phone: None,
             request_digest: gateway.request_digest(self.kind, fields),
             nonce: Some(SignedNonce { digest: nonce_digest, signed_at }),
+            right: None,
         }
     }
 }
