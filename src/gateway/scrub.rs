@@ -25,8 +25,9 @@ pub(super) fn scrubbed(answer: &[u8], cut: bool, secrets: &[Zeroizing<String>]) 
     let whole = answer.get(..answer.len().saturating_sub(unsure)).unwrap_or_default();
     let mut text = String::from_utf8_lossy(whole).into_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_MIN) {
-        let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-        text = text.replace(secret.as_str(), HIDDEN).replace(&encoded, HIDDEN);
+        for spelling in spellings(secret) {
+            text = text.replace(spelling.as_str(), HIDDEN);
+        }
     }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.as_str();
@@ -45,6 +46,28 @@ pub(super) fn scrubbed(answer: &[u8], cut: bool, secrets: &[Zeroizing<String>]) 
     kept.collect::<String>().trim().to_owned()
 }
 
+/// How a receiver may repeat a secret: as it is, or as addresses and forms spell it, ours among
+/// them. Hex digits come in capitals or not.
+fn spellings(secret: &str) -> Vec<Zeroizing<String>> {
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let address = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let mut all = vec![Zeroizing::new(secret.to_owned())];
+    for encoded in [form.replace('+', "%20"), form, address] {
+        all.push(Zeroizing::new(small_hex(&encoded)));
+        all.push(Zeroizing::new(encoded));
+    }
+    all
+}
+
+fn small_hex(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (hex, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        text + "%" + &hex.to_ascii_lowercase() + rest
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,8 +82,13 @@ mod tests {
     fn what_is_kept_of_an_answer_has_no_secrets_and_no_control_characters() {
         assert_eq!(clean(b"OK\r\n", false, &["key"]), "OK");
         let told = clean(b"pan=4444555566661111&k=A-KEY&n=J.%20Doe", false, &["A-KEY", "J. Doe"]);
-        assert_eq!(told, "pan=[hidden]&k=[hidden]&n=J.%20Doe");
-        assert_eq!(clean(b"n=J%2E%20Doe", false, &["J. Doe"]), "n=[hidden]");
+        assert_eq!(told, "pan=[hidden]&k=[hidden]&n=[hidden]");
+        let secrets = ["J. Doe", "a@b.example", "M\u{fc}ller"];
+        for told in
+            ["n=J%2E%20Doe", "n=J.+Doe", "n=a%40b.example", "n=M%c3%bcller", "n=M%C3%BCller"]
+        {
+            assert_eq!(clean(told.as_bytes(), false, &secrets), "n=[hidden]", "{told}");
+        }
         assert_eq!(clean(b"order 6877\x1b[31m \xFF", false, &[]), "order 6877 [31m \u{FFFD}");
         assert_eq!(clean(&[], true, &["key"]), "");
     }
