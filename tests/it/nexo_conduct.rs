@@ -168,6 +168,75 @@ async fn a_lost_answer_is_found_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_line_that_breaks_at_any_moment_stops_nothing() {
+    scenario(async |world| {
+        ready(world).await;
+        let ear = Ear::confirming(true);
+        for (amount, moment, taken) in
+            [("9.04", "Present card", 904), ("9.08", "Authorizing", 908), ("9.03", "Print", 903)]
+        {
+            let till = Till::at(world, "SIM-XML-1").named(moment).listening(&ear);
+            till.login(DEFAULT).await;
+            let payment = till.payment(amount);
+            let before = balance(world, "sale").await;
+            let seen = ear.heard().len();
+            let paying = till.send(&payment);
+            while !ear.heard()[seen..].iter().any(|heard| heard.contains(moment)) {
+                world.settle().await;
+                tokio::task::yield_now().await;
+            }
+            paying.abort();
+            assert!(paying.await.unwrap_err().is_cancelled());
+            let answer = loop {
+                world.pass(SECOND).await;
+                let status = till.status(Some(&payment)).await;
+                if result(&status)
+                    != format!("Failure Busy Payment in progress: {}", payment.service_id)
+                {
+                    break status;
+                }
+            };
+            assert!(answer.body.contains("<PaymentResponse><Response Result=\"Success\"/>"));
+            assert_eq!(balance(world, "sale").await, before + taken, "{moment}");
+            let repeated = till.ask(&payment).await;
+            assert_eq!(result(&repeated), "Success", "and a repeat is answered the same");
+            assert_eq!(balance(world, "sale").await, before + taken, "{moment}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_abort_when_the_cashier_looks_or_when_all_is_over_changes_nothing() {
+    scenario(async |world| {
+        ready(world).await;
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
+        let asked = std::sync::Mutex::new(asked);
+        // The cashier looks until the scenario goes on.
+        let ear = Ear::open(move |message| {
+            if message.header.category != "Input" {
+                return None;
+            }
+            let _ = asked.lock().unwrap().recv();
+            Some(crate::till::confirmation(message, true))
+        });
+        let till = Till::at(world, "SIM-XML-1").listening(&ear);
+        till.login(DEFAULT).await;
+        let payment = till.payment("9.03");
+        let paying = till.send(&payment);
+        ear.until(world, "Print CashierReceipt").await;
+        ear.until(world, "Input Is signature OK?").await;
+        assert_eq!(till.abort(&payment).await.status, 204);
+        drop(ask);
+        assert_eq!(result(&working(world, paying).await), "Success");
+        assert_eq!(till.abort(&payment).await.status, 204);
+        ear.until(world, "Event Reject").await;
+        assert_eq!(balance(world, "sale").await, 903);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_same_service_never_pays_twice() {
     scenario(async |world| {
         ready(world).await;

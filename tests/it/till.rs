@@ -294,7 +294,7 @@ impl Ear {
     }
 }
 
-fn confirmation(message: &message::Message, confirmed: bool) -> String {
+pub fn confirmation(message: &message::Message, confirmed: bool) -> String {
     let header = &message.header;
     let id = |id: &Option<String>| id.clone().unwrap_or_default();
     format!(
