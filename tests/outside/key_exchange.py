@@ -98,7 +98,7 @@ def exchange(gateway, token, dice, transport, kbpk, version, cipher, number):
     told = read.version_id + read.key_usage + read.algorithm + read.mode_of_use + read.exportability
     wanted(key, base, f"{cipher} out again")
     wanted(told, version + "B0" + letter + "X" + header.exportability, "the header of a base key")
-    serial = f"5{number:07}"
+    serial = f"7{number:07}"
     gateway.ask("/readers", {"serial": serial, "kind": "spire", "merchant": "sandbox",
                              "endpoint": 1111, "key_set": made["id"], "device": 1})
     given = gateway.ask(f"/readers/{serial}/inject/{transport}", {}, token)
