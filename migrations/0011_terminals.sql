@@ -57,7 +57,7 @@ CREATE TABLE terminal_services (
     leased_until BIGINT NOT NULL,
     -- How often it was taken up: what an earlier owner does is not counted.
     claims BIGINT NOT NULL DEFAULT 1,
-    UNIQUE (terminal_id, sale_id, session, category, service_id)
+    UNIQUE (terminal_id, sale_id, category, service_id, session)
 );
 -- A terminal carries out one service at a time, whichever process plays it.
 CREATE UNIQUE INDEX terminal_services_running ON terminal_services (terminal_id)
