@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a message at the second door: what is told, and nothing done.
 
-use crate::nexo_payments::quick;
+use crate::nexo_payments::{change, quick};
 use crate::till::{LIGHT, Till, read, result, transaction};
 use crate::world::{Answer, World, scenario};
 
@@ -151,7 +151,7 @@ async fn what_a_terminal_does_not_do_is_said_with_all_that_its_answer_must_have(
         assert_eq!(result(&refused), "Failure UnavailableService BalanceInquiry not supported");
         let nonsense = till.request("Nonsense", "<NonsenseRequest/>");
         let told = rejection(&till.ask(&nonsense).await);
-        assert_eq!(told, "MessageHeader/MessageCategory: unexpected value");
+        assert_eq!(told, "Nonsense not supported");
         let old = till.xml(&till.payment("10.00")).replace("\"3.1\"", "\"2.0\"");
         let refused = till.post(XML_DOOR, XML, old).await;
         assert_eq!(
@@ -160,10 +160,11 @@ async fn what_a_terminal_does_not_do_is_said_with_all_that_its_answer_must_have(
         );
 
         let stranger = Till::at(world, "NOBODY");
+        assert_eq!(stranger.abort(&balance).await.status, 204, "there is no answer to an abort");
         let refused = stranger.pay("10.00").await;
         assert_eq!(result(&refused), "Failure UnavailableDevice POIID not configured");
         assert_eq!(transaction(&refused), "0");
-        assert!(refused.body.contains("TransactionID=\"R-112001\""), "{refused:?}");
+        assert!(refused.body.contains("TransactionID=\"R-112002\""), "{refused:?}");
         let wrong_path = till.xml(&till.payment("10.00"));
         let path = "/t/SIM-XML-2/EPASSaleToPOI/3.1/";
         let refused = till.post(path, XML, wrong_path).await;
@@ -173,6 +174,27 @@ async fn what_a_terminal_does_not_do_is_said_with_all_that_its_answer_must_have(
         let response = response.replace("PaymentRequest", "PaymentResponse");
         let silent = till.post(XML_DOOR, XML, response).await;
         assert!([200, 204].contains(&silent.status), "{silent:?}");
+        nothing_is_stored(world).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_a_terminal_stands_is_told_before_what_is_wrong_with_a_body() {
+    scenario(async |world| {
+        quick(world, "SIM-XML-1").await;
+        let till = Till::at(world, "SIM-XML-1");
+        let mut broken = till.payment("10.00");
+        broken.body = broken.body.replace(" RequestedAmount=\"10.00\"", "");
+        assert_eq!(result(&till.ask(&broken).await), "Failure NotAllowed Login required");
+        till.login(LIGHT).await;
+        assert!(result(&till.ask(&broken).await).starts_with("Failure MessageFormat "));
+        let unfounded = till.request("Abort", "<AbortRequest/>");
+        assert_eq!(till.ask(&unfounded).await.status, 204);
+        change(world, "SIM-XML-1", |terminal| terminal.profile.online = false).await;
+        let off = "Failure UnavailableDevice Terminal not reachable";
+        assert_eq!(result(&till.ask(&broken).await), off);
+        assert_eq!(till.ask(&unfounded).await.status, 204);
         nothing_is_stored(world).await;
     })
     .await;

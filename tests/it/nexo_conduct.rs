@@ -62,6 +62,9 @@ async fn an_abort_that_names_nothing_under_way_is_harmless_and_told_to_who_liste
         ear.until(world, "Present card").await;
         let other = till.payment("9.07");
         assert_eq!(till.abort(&other).await.status, 204);
+        // Numbers of another till are its own.
+        let neighbour = Till::at(world, "SIM-XML-1").named("TILL-03");
+        assert_eq!(neighbour.abort(&payment).await.status, 204);
         ear.until(world, "Event Reject").await;
         assert_eq!(result(&till.status(None).await), IN_PROGRESS, "untouched");
         till.abort(&payment).await;

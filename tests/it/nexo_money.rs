@@ -14,7 +14,7 @@ use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::order::Kind;
 
 /// A till that is logged in at a terminal that never rests.
-async fn ready<'a>(world: &'a World) -> Till<'a> {
+async fn ready(world: &World) -> Till<'_> {
     quick(world, "SIM-XML-1").await;
     change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
     let till = Till::at(world, "SIM-XML-1");

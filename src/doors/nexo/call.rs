@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use url::Url;
 
+/// The status words 6F00, "no precise diagnosis" (ISO 7816-4), in base64.
+const NO_STATUS_WORDS: &str = "bwA=";
+
 /// A request on its way through a terminal.
 #[derive(Clone)]
 pub(super) struct Call {
@@ -108,6 +111,10 @@ pub(super) fn refusal(
             "SaleData": { "SaleTransactionID": sale_transaction(request, now) },
             "POIData": { "POITransactionID": transaction_id(transaction, now) },
         }),
+        "CardReaderAPDU" => json!({ "Response": response, "CardStatusWords": NO_STATUS_WORDS }),
+        "TransactionReport" => json!({
+            "Response": response, "ReportFullSize": 0, "BlockStart": 0, "BlockStop": 0,
+        }),
         "Print" => json!({
             "Response": response,
             "DocumentQualifier": field("/PrintOutput/DocumentQualifier", "Document"),
@@ -169,5 +176,73 @@ pub(super) fn sale_transaction(request: Option<&Value>, now: Millis) -> Value {
     match given.filter(usable) {
         Some(id) => json!({ "TransactionID": id["TransactionID"], "TimeStamp": id["TimeStamp"] }),
         None => transaction_id("0", now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::message::{Class, Kind};
+    use super::super::wire::{json as json_wire, xml};
+    use super::*;
+
+    const WITH_AN_ANSWER: [&str; 25] = [
+        "Admin",
+        "BalanceInquiry",
+        "Batch",
+        "CardAcquisition",
+        "CardReaderAPDU",
+        "CardReaderInit",
+        "CardReaderPowerOff",
+        "Diagnosis",
+        "Display",
+        "EnableService",
+        "GetTotals",
+        "Input",
+        "Login",
+        "Logout",
+        "Loyalty",
+        "PIN",
+        "Payment",
+        "Print",
+        "Reconciliation",
+        "Reversal",
+        "Sound",
+        "StoredValue",
+        "TransactionReport",
+        "TransactionStatus",
+        "Transmit",
+    ];
+
+    fn header(category: &str) -> Header {
+        Header {
+            protocol_version: Some("3.1".to_owned()),
+            class: Class::Service,
+            category: category.to_owned(),
+            kind: Kind::Request,
+            service_id: Some("1".to_owned()),
+            device_id: None,
+            sale_id: "TILL".to_owned(),
+            poi_id: "POI".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_refusal_is_a_whole_message() {
+        let failed = Failed::new(Condition::UnavailableService, "not supported");
+        for category in WITH_AN_ANSWER {
+            let header = header(category);
+            assert!(header.has_answer(), "{category}");
+            for dialect in [Dialect::Xml31, Dialect::Json] {
+                let refused = refusal(&header, dialect, None, &failed, "0", 0).to_wire().unwrap();
+                let read = match dialect {
+                    Dialect::Xml31 => xml::read(&xml::write(&refused)),
+                    Dialect::Json => json_wire::read(&json_wire::write(&refused)),
+                };
+                assert!(read.is_ok(), "{category}: {:?}", read.err());
+            }
+        }
+        for category in ["Abort", "InputUpdate", "Event", "Nonsense"] {
+            assert!(!header(category).has_answer(), "{category}");
+        }
     }
 }

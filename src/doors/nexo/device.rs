@@ -170,14 +170,18 @@ impl Device {
     }
 
     /// Stops the service that is meant, if it is the one under way and nothing was sent yet.
-    pub(super) fn stop(&self, category: &str, service_id: &str, by: &str, reason: &str) -> Stop {
-        let Some(running) = self.running() else {
-            return Stop::NoSuchService;
-        };
-        if running.category != category || running.service_id != service_id {
-            return Stop::NoSuchService;
+    pub(super) fn stop(
+        &self,
+        (sale_id, category, service_id): (&str, &str, &str),
+        by: &str,
+        reason: &str,
+    ) -> Stop {
+        match self.running() {
+            Some(running) if running.is_named(sale_id, category, service_id) => {
+                running.stop(by, reason)
+            }
+            _ => Stop::NoSuchService,
         }
-        running.stop(by, reason)
     }
 
     /// Stops whatever is under way, for a point of sale that logs in.

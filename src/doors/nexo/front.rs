@@ -19,23 +19,6 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use url::Url;
 
-/// The categories that a terminal can name an answer for but does not serve.
-const UNSUPPORTED: [&str; 13] = [
-    "BalanceInquiry",
-    "Batch",
-    "CardReaderAPDU",
-    "CardReaderInit",
-    "CardReaderPowerOff",
-    "InputUpdate",
-    "Loyalty",
-    "PIN",
-    "Sound",
-    "StoredValue",
-    "TransactionReport",
-    "Transmit",
-    "Event",
-];
-
 impl Nexo {
     /// Lets a terminal answer a request. `raw` is the message as it came, to be given back where it
     /// is rejected.
@@ -49,36 +32,13 @@ impl Nexo {
         raw: &[u8],
         listener: Option<Url>,
     ) -> Result<Reply, Failure> {
-        let header = request.header.clone();
-        let call = self.call_of(known, header, listener).await?;
-        if !call.known.terminal.profile.online {
-            return Ok(unreachable(&call, request, raw));
+        let call = self.call_of(known, request.header.clone(), listener).await?;
+        if let Some(reply) = turned_away(&call, Some(&request.body), raw) {
+            return Ok(reply);
         }
-        if let Err(failed) = check_header(&request.header) {
-            return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
-        }
-        if header_kind_is_wrong(&request.header) {
-            return Ok(Reply::Empty);
-        }
-        let category = request.header.category.as_str();
-        let Some(arriving) = arriving(category) else {
-            return Ok(match UNSUPPORTED.contains(&category) {
-                true => Reply::message(call.refused(Some(&request.body), &call.unsupported())),
-                false => reject(&call, raw, &format!("{category} is no message category")),
-            });
-        };
-        match judge(arriving, call.may_ask(), call.device.standing(call.now())) {
-            Verdict::Run => {}
-            Verdict::LoginFirst => {
-                let failed = login_first(&call);
-                return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
-            }
-            // What came before is answered even by a busy terminal.
-            Verdict::Busy if is_done_once(category) => {}
-            Verdict::Busy => {
-                let failed = busy(category, call.dialect(), None);
-                return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
-            }
+        if request.header.class == Class::Service && request.header.service_id.is_none() {
+            let failed = Failed::new(Condition::MessageFormat, "MessageHeader/ServiceID: missing");
+            return Ok(refuse(&call, Some(&request.body), raw, &failed));
         }
         self.serve(call, request, raw).await
     }
@@ -94,15 +54,11 @@ impl Nexo {
         why: &str,
         raw: &[u8],
     ) -> Result<Reply, Failure> {
-        if header.kind != Kind::Request {
-            return Ok(Reply::Empty);
-        }
         let call = self.call_of(known, header, None).await?;
-        let failed = Failed::new(Condition::MessageFormat, why);
-        Ok(match call.header.is_known() {
-            true => Reply::message(call.refused(None, &failed)),
-            false => reject(&call, raw, why),
-        })
+        if let Some(reply) = turned_away(&call, None, raw) {
+            return Ok(reply);
+        }
+        Ok(refuse(&call, None, raw, &Failed::new(Condition::MessageFormat, why)))
     }
 
     /// The terminal's side of a request.
@@ -178,23 +134,57 @@ fn is_done_once(category: &str) -> bool {
     )
 }
 
-/// What the codecs leave open.
-fn check_header(header: &Header) -> Result<(), Failed> {
-    let version = header.protocol_version.as_deref();
-    if version.is_some_and(|version| !version.starts_with("3.")) {
-        let text = format!("ProtocolVersion {} not supported", version.unwrap_or_default());
-        return Err(Failed::new(Condition::UnavailableService, text));
+/// What a message gets that the terminal does not even look into: it is off, does not know such
+/// messages, or stands where it does not take them.
+fn turned_away(call: &Call, body: Option<&Value>, raw: &[u8]) -> Option<Reply> {
+    let header = &call.header;
+    // Answers and notifications of a point of sale have no answer of their own.
+    if header.kind != Kind::Request {
+        return Some(Reply::Empty);
     }
-    if header.class == Class::Service && header.service_id.is_none() {
-        let text = "MessageHeader/ServiceID: missing";
-        return Err(Failed::new(Condition::MessageFormat, text));
+    let refused = |failed: &Failed| Some(refuse(call, body, raw, failed));
+    if !call.known.terminal.profile.online {
+        return match call.dialect() {
+            Dialect::Xml31 => {
+                refused(&Failed::new(Condition::UnavailableDevice, "Terminal not reachable"))
+            }
+            Dialect::Json => Some(reject(call, raw, "Failed to send message to POI")),
+        };
     }
-    Ok(())
+    let version = header.protocol_version.as_deref().unwrap_or("3.1");
+    if !version.starts_with("3.") {
+        let text = format!("ProtocolVersion {version} not supported");
+        return refused(&Failed::new(Condition::UnavailableService, text));
+    }
+    let category = header.category.as_str();
+    let Some(arriving) = arriving(category) else {
+        return refused(&call.unsupported());
+    };
+    match judge(arriving, call.may_ask(), call.device.standing(call.now())) {
+        Verdict::Run => None,
+        Verdict::LoginFirst => refused(&login_first(call)),
+        // What came before is answered even by a busy terminal.
+        Verdict::Busy if is_done_once(category) => None,
+        Verdict::Busy => refused(&busy(category, call.dialect(), None)),
+    }
 }
 
-/// Answers and notifications of a point of sale have no answer of their own.
-fn header_kind_is_wrong(header: &Header) -> bool {
-    header.kind != Kind::Request
+/// A failure, in the answer that the protocol has for the message; without one an abort is
+/// acknowledged, and anything else given back.
+fn refuse(call: &Call, body: Option<&Value>, raw: &[u8], failed: &Failed) -> Reply {
+    match call.header.category.as_str() {
+        _ if call.header.has_answer() => Reply::message(call.refused(body, failed)),
+        "Abort" => acknowledged(call.dialect()),
+        _ => reject(call, raw, &failed.text),
+    }
+}
+
+/// An abort has no answer of its own.
+fn acknowledged(dialect: Dialect) -> Reply {
+    match dialect {
+        Dialect::Xml31 => Reply::Empty,
+        Dialect::Json => Reply::Ok,
+    }
 }
 
 /// Stops a service, if it is the one under way and nothing was sent yet. There is no answer: what
@@ -208,8 +198,9 @@ fn abort(call: &Call, request: &Message, raw: &[u8]) -> Reply {
     let service_id = text("ServiceID", "");
     let reason = request.body["AbortReason"].as_str().unwrap_or("Abort by Sale System");
     let by = &request.header.sale_id;
+    let sale_id = text("SaleID", by);
     let stop = match text("POIID", &call.known.terminal.poi_id) == call.known.terminal.poi_id {
-        true => call.device.stop(&category, &service_id, by, reason),
+        true => call.device.stop((&sale_id, &category, &service_id), by, reason),
         false => Stop::NoSuchService,
     };
     match stop {
@@ -226,26 +217,13 @@ fn abort(call: &Call, request: &Message, raw: &[u8]) -> Reply {
             notify(call, "Reject", json!({ "EventDetails": details, "RejectedMessage": rejected }));
         }
     }
-    match call.dialect() {
-        Dialect::Xml31 => Reply::Empty,
-        Dialect::Json => Reply::Ok,
-    }
+    acknowledged(call.dialect())
 }
 
 /// Tells a point of sale that listens; in the light style nobody hears it.
 fn notify(call: &Call, event: &str, details: Value) {
     if call.audience().events {
         call.speaker(Value::Null).event(call.now(), event, details);
-    }
-}
-
-fn unreachable(call: &Call, request: &Message, raw: &[u8]) -> Reply {
-    match call.dialect() {
-        Dialect::Xml31 => {
-            let failed = Failed::new(Condition::UnavailableDevice, "Terminal not reachable");
-            Reply::message(call.refused(Some(&request.body), &failed))
-        }
-        Dialect::Json => reject(call, raw, "Failed to send message to POI"),
     }
 }
 

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 use utoipa::ToSchema;
 
@@ -276,7 +277,11 @@ async fn reply(
     match look {
         Look::Cloud { later: true } => {
             let listener = nexo.listener_of(request);
-            tokio::spawn(answer_later(nexo.clone(), known, opened, body, listener));
+            let Ok(place) = Arc::clone(&nexo.answers).try_acquire_owned() else {
+                tracing::warn!("too many answers are on their way to points of sale");
+                return Ok(unavailable());
+            };
+            tokio::spawn(answer_later(nexo.clone(), known, (opened, body), listener, place));
             Ok(acknowledged())
         }
         Look::Local | Look::Cloud { later: false } => {
@@ -335,9 +340,9 @@ fn told(
 async fn answer_later(
     nexo: Nexo,
     known: Arc<KnownTerminal>,
-    opened: Opened,
-    raw: Bytes,
+    (opened, raw): (Opened, Bytes),
     listener: Option<Url>,
+    _place: OwnedSemaphorePermit,
 ) {
     let own = known.terminal.listener_url.as_deref();
     let own = own.and_then(|url| nexo.gateway.admit_listener(url).ok());
@@ -351,6 +356,7 @@ async fn answer_later(
             return;
         }
     };
+    drop(raw);
     let Some(to) = to else {
         tracing::info!(poi = known.terminal.poi_id, "nobody listens; the status will tell");
         return;

@@ -58,9 +58,14 @@ use device::Device;
 use message::Message;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// The largest message taken.
 const MESSAGE_MAX: usize = 256 * 1024;
+
+/// How many answers may be on their way to points of sale that do not wait for them; each stays for
+/// a quarter of an hour if nobody listens.
+const ANSWERS_MAX: usize = 1_000;
 
 /// What the handlers need. Cheap to clone.
 #[derive(Clone)]
@@ -72,6 +77,8 @@ pub struct Nexo {
     /// Whether only this machine can call, so that terminals without a key may be used.
     pub is_local: bool,
     devices: Devices,
+    /// Places for answers that go to points of sale later.
+    answers: Arc<Semaphore>,
 }
 
 type Devices = Arc<Mutex<HashMap<TerminalId, Arc<Device>>>>;
@@ -85,7 +92,8 @@ impl Nexo {
         counters: Arc<Counters>,
         is_local: bool,
     ) -> Self {
-        Self { gateway, entropy, counters, is_local, devices: Devices::default() }
+        let answers = Arc::new(Semaphore::new(ANSWERS_MAX));
+        Self { gateway, entropy, counters, is_local, devices: Devices::default(), answers }
     }
 
     /// The working memory of a terminal.

@@ -108,6 +108,9 @@ async fn reply(
         }
         _ => {
             let failed = Failed::new(Condition::UnavailableDevice, "POIID not configured");
+            if !header.has_answer() {
+                return Ok(HttpResponse::NoContent().finish());
+            }
             let body = read.as_ref().ok().map(|message| Message::of(message).body);
             let (now, body) = (nexo.gateway.clock().now(), body.as_ref());
             let unknown = refusal(header, Dialect::Xml31, body, &failed, NO_TRANSACTION, now);

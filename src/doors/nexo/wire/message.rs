@@ -121,6 +121,12 @@ impl Header {
         Schema::get().body(self.envelope(), &self.body_name()).is_some()
     }
 
+    /// Whether the protocol has an answer to such a request. To an abort, for example, it has none.
+    #[must_use]
+    pub fn has_answer(&self) -> bool {
+        self.kind == Kind::Request && self.answer().is_known()
+    }
+
     /// The `MessageHeader` structure, which a repeated response has as well.
     #[must_use]
     pub fn to_tree(&self) -> Tree {
