@@ -46,6 +46,7 @@ mod nexo_instances;
 mod nexo_json;
 mod nexo_money;
 mod nexo_payments;
+mod nexo_refusals;
 mod operator;
 mod order_life;
 mod orders;

@@ -36,10 +36,6 @@ impl Nexo {
         if let Some(reply) = turned_away(&call, Some(&request.body), raw) {
             return Ok(reply);
         }
-        if request.header.class == Class::Service && request.header.service_id.is_none() {
-            let failed = Failed::new(Condition::MessageFormat, "MessageHeader/ServiceID: missing");
-            return Ok(refuse(&call, Some(&request.body), raw, &failed));
-        }
         self.serve(call, request, raw).await
     }
 
@@ -163,19 +159,32 @@ fn turned_away(call: &Call, body: Option<&Value>, raw: &[u8]) -> Option<Reply> {
     match judge(arriving, call.may_ask(), call.device.standing(call.now())) {
         Verdict::Run => None,
         Verdict::LoginFirst => refused(&login_first(call)),
-        // What came before is answered even by a busy terminal.
-        Verdict::Busy if is_done_once(category) => None,
+        // What came before is answered even by a busy terminal. What cannot be read never came.
+        Verdict::Busy if body.is_some() && is_done_once(category) => None,
         Verdict::Busy => refused(&busy(category, call.dialect(), None)),
     }
 }
 
-/// A failure, in the answer that the protocol has for the message; without one an abort is
-/// acknowledged, and anything else given back.
 fn refuse(call: &Call, body: Option<&Value>, raw: &[u8], failed: &Failed) -> Reply {
-    match call.header.category.as_str() {
-        _ if call.header.has_answer() => Reply::message(call.refused(body, failed)),
-        "Abort" => acknowledged(call.dialect()),
-        _ => reject(call, raw, &failed.text),
+    let answer = || call.refused(body, failed);
+    instead(&call.header, call.dialect(), (raw, &failed.text), call.now(), answer)
+}
+
+/// What stands in the place of a service that fails: the answer, where the protocol has one. An
+/// abort without one is acknowledged, a message that wants none gets none, and any other request is
+/// given back, with the reason (nexo contract 2.4, 7.3).
+pub(super) fn instead(
+    header: &Header,
+    dialect: Dialect,
+    (raw, why): (&[u8], &str),
+    now: i64,
+    answer: impl FnOnce() -> Message,
+) -> Reply {
+    match header.category.as_str() {
+        _ if header.has_answer() => Reply::message(answer()),
+        _ if header.kind != Kind::Request => Reply::Empty,
+        "Abort" => acknowledged(dialect),
+        _ => Reply::message(rejection(Some(header), raw, why, dialect, now)),
     }
 }
 

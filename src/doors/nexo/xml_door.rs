@@ -3,7 +3,7 @@
 use super::admission::{NotAdmitted, NotTaken, take};
 use super::call::refusal;
 use super::condition::{Condition, Failed};
-use super::front::rejection;
+use super::front::{instead, rejection};
 use super::message::Message;
 use super::wire::fault::ReadError;
 use super::wire::xml;
@@ -108,13 +108,10 @@ async fn reply(
         }
         _ => {
             let failed = Failed::new(Condition::UnavailableDevice, "POIID not configured");
-            if !header.has_answer() {
-                return Ok(HttpResponse::NoContent().finish());
-            }
-            let body = read.as_ref().ok().map(|message| Message::of(message).body);
-            let (now, body) = (nexo.gateway.clock().now(), body.as_ref());
-            let unknown = refusal(header, Dialect::Xml31, body, &failed, NO_TRANSACTION, now);
-            return told(&Reply::message(unknown));
+            let asked = read.as_ref().ok().map(|message| Message::of(message).body);
+            let (now, asked) = (nexo.gateway.clock().now(), asked.as_ref());
+            let refusal = || refusal(header, Dialect::Xml31, asked, &failed, NO_TRANSACTION, now);
+            return told(&instead(header, Dialect::Xml31, (body, &failed.text), now, refusal));
         }
     };
     match nexo.admit(request, &known).await? {
