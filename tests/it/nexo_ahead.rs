@@ -1,13 +1,9 @@
 //! Cards read ahead of their payment, and what a till shows, asks and prints at a terminal.
 
-use crate::nexo_payments::{change, quick};
-use crate::till::{DEFAULT, Ear, Request, Till, field, result, transaction, working};
-use crate::world::{World, scenario};
-
-async fn ready(world: &World) {
-    quick(world, "SIM-XML-1").await;
-    change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
-}
+use crate::till::{
+    DEFAULT, Ear, Request, Till, change, field, result, tireless, transaction, working,
+};
+use crate::world::scenario;
 
 fn enable(till: &Till<'_>, action: &str) -> Request {
     let services = match action {
@@ -32,7 +28,7 @@ fn acquire(till: &Till<'_>) -> Request {
 #[tokio::test]
 async fn a_card_read_ahead_pays_without_being_asked_for_again() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let ear = Ear::silent();
         let till = Till::at(world, "SIM-XML-1").listening(&ear);
         till.login(DEFAULT).await;
@@ -64,7 +60,7 @@ async fn a_card_read_ahead_pays_without_being_asked_for_again() {
 #[tokio::test]
 async fn a_reading_ahead_is_ended_by_the_till_or_aborted_while_it_waits() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let ear = Ear::silent();
         let till = Till::at(world, "SIM-XML-1").listening(&ear);
         till.login(DEFAULT).await;
@@ -90,7 +86,7 @@ async fn a_reading_ahead_is_ended_by_the_till_or_aborted_while_it_waits() {
 #[tokio::test]
 async fn a_till_shows_asks_and_prints_at_the_terminal() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         let display = |wanted: bool| {
             let body = format!(

@@ -1,17 +1,21 @@
 //! How a terminal behaves when more than one thing happens: aborts, repeats, lost lines, other
 //! tills, crashes.
 
-use crate::nexo_payments::{change, quick};
-use crate::till::{DEFAULT, Ear, LIGHT, Till, passing, read, result, transaction, working};
+use crate::till::{
+    DEFAULT, Ear, LIGHT, Till, passing, quick, read, result, tireless, transaction, working,
+};
 use crate::world::{World, scenario};
 use tillgate::payment::{HOUR, SECOND};
 
 const IN_PROGRESS: &str = "Failure Busy Payment in progress: 112002";
 
-/// A terminal that is never busy with itself.
-async fn ready(world: &World) {
-    quick(world, "SIM-XML-1").await;
-    change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+/// A till that is logged in at a terminal that never rests, and hears all of it.
+async fn at_work(world: &World) -> (Ear, Till<'_>) {
+    tireless(world, "SIM-XML-1").await;
+    let ear = Ear::silent();
+    let till = Till::at(world, "SIM-XML-1").listening(&ear);
+    till.login(DEFAULT).await;
+    (ear, till)
 }
 
 async fn balance(world: &World, movement: &str) -> i64 {
@@ -21,10 +25,7 @@ async fn balance(world: &World, movement: &str) -> i64 {
 #[tokio::test]
 async fn an_abort_in_time_ends_the_payment_and_has_no_answer_of_its_own() {
     scenario(async |world| {
-        ready(world).await;
-        let ear = Ear::silent();
-        let till = Till::at(world, "SIM-XML-1").listening(&ear);
-        till.login(DEFAULT).await;
+        let (ear, till) = at_work(world).await;
         let payment = till.payment("9.07");
         let paying = till.send(&payment);
         ear.until(world, "Present card").await;
@@ -53,10 +54,7 @@ async fn an_abort_in_time_ends_the_payment_and_has_no_answer_of_its_own() {
 #[tokio::test]
 async fn an_abort_that_names_nothing_under_way_is_harmless_and_told_to_who_listens() {
     scenario(async |world| {
-        ready(world).await;
-        let ear = Ear::silent();
-        let till = Till::at(world, "SIM-XML-1").listening(&ear);
-        till.login(DEFAULT).await;
+        let (ear, till) = at_work(world).await;
         let payment = till.payment("9.07");
         let paying = till.send(&payment);
         ear.until(world, "Present card").await;
@@ -80,10 +78,7 @@ async fn an_abort_that_names_nothing_under_way_is_harmless_and_told_to_who_liste
 #[tokio::test]
 async fn an_abort_that_comes_too_late_changes_nothing() {
     scenario(async |world| {
-        ready(world).await;
-        let ear = Ear::silent();
-        let till = Till::at(world, "SIM-XML-1").listening(&ear);
-        till.login(DEFAULT).await;
+        let (ear, till) = at_work(world).await;
         let payment = till.payment("9.08");
         let paying = till.send(&payment);
         ear.until(world, "Authorizing").await;
@@ -98,10 +93,7 @@ async fn an_abort_that_comes_too_late_changes_nothing() {
 #[tokio::test]
 async fn nobody_waits_for_a_card_for_ever() {
     scenario(async |world| {
-        ready(world).await;
-        let ear = Ear::silent();
-        let till = Till::at(world, "SIM-XML-1").listening(&ear);
-        till.login(DEFAULT).await;
+        let (ear, till) = at_work(world).await;
         let payment = till.payment("9.07");
         let paying = till.send(&payment);
         ear.until(world, "Present card").await;
@@ -114,10 +106,7 @@ async fn nobody_waits_for_a_card_for_ever() {
 #[tokio::test]
 async fn a_login_resets_the_terminal_but_never_a_payment_that_was_sent() {
     scenario(async |world| {
-        ready(world).await;
-        let ear = Ear::silent();
-        let till = Till::at(world, "SIM-XML-1").listening(&ear);
-        till.login(DEFAULT).await;
+        let (ear, till) = at_work(world).await;
         let waiting = till.payment("9.07");
         let paying = till.send(&waiting);
         ear.until(world, "Present card").await;
@@ -139,7 +128,7 @@ async fn a_login_resets_the_terminal_but_never_a_payment_that_was_sent() {
 #[tokio::test]
 async fn a_lost_answer_is_found_byte_for_byte() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let payment = till.payment("9.02");
@@ -173,7 +162,7 @@ async fn a_lost_answer_is_found_byte_for_byte() {
 #[tokio::test]
 async fn a_line_that_breaks_at_any_moment_stops_nothing() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let ear = Ear::confirming(true);
         for (amount, moment, taken) in
             [("9.04", "Present card", 904), ("9.08", "Authorizing", 908), ("9.03", "Print", 903)]
@@ -212,7 +201,7 @@ async fn a_line_that_breaks_at_any_moment_stops_nothing() {
 #[tokio::test]
 async fn an_abort_when_the_cashier_looks_or_when_all_is_over_changes_nothing() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let (ask, asked) = std::sync::mpsc::channel::<()>();
         let asked = std::sync::Mutex::new(asked);
         // The cashier looks until the scenario goes on.
@@ -242,7 +231,7 @@ async fn an_abort_when_the_cashier_looks_or_when_all_is_over_changes_nothing() {
 #[tokio::test]
 async fn the_same_service_never_pays_twice() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let payment = till.payment("10.00");
@@ -270,7 +259,7 @@ async fn the_same_service_never_pays_twice() {
 #[tokio::test]
 async fn two_hundred_repeats_at_once_are_one_charge() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let payment = till.payment("10.00");
@@ -293,7 +282,7 @@ async fn two_hundred_repeats_at_once_are_one_charge() {
 #[tokio::test]
 async fn another_till_waits_for_the_terminal_and_has_a_session_of_its_own() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let ear = Ear::silent();
         let till = Till::at(world, "SIM-XML-1").listening(&ear);
         let other = Till::at(world, "SIM-XML-1").named("TILL-02 (Bar)");
@@ -337,7 +326,7 @@ async fn behind_a_payment_a_terminal_is_busy_for_three_seconds() {
 #[tokio::test]
 async fn what_the_acquirer_never_answers_is_reversed_and_told_as_unreachable() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let payment = till.payment("9.05");
@@ -361,7 +350,7 @@ async fn a_crash_at_any_moment_leaves_no_payment_in_doubt() {
     ] {
         for engine in crate::database::engines() {
             let mut world = World::start(engine).await;
-            ready(&world).await;
+            tireless(&world, "SIM-XML-1").await;
             // A cashier who never answers: the crash comes first.
             let ear = Ear::open(|message| {
                 if message.header.category == "Input" {
@@ -407,10 +396,7 @@ async fn a_crash_at_any_moment_leaves_no_payment_in_doubt() {
 #[tokio::test]
 async fn maintenance_is_wished_for_and_done_behind_a_logout() {
     scenario(async |world| {
-        ready(world).await;
-        let ear = Ear::silent();
-        let till = Till::at(world, "SIM-XML-1").listening(&ear);
-        till.login(DEFAULT).await;
+        let (ear, till) = at_work(world).await;
         till.pay("9.12").await;
         ear.until(world, "Event SaleAdmin").await;
         let body = "<LogoutRequest MaintenanceAllowed=\"true\"/>";

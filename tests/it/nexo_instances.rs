@@ -2,8 +2,7 @@
 //! carried out once, and its answer is the same.
 
 use crate::database::{Engine, engines};
-use crate::nexo_payments::{change, quick};
-use crate::till::{LIGHT, Till, read, result};
+use crate::till::{LIGHT, Till, passing, read, result, tireless};
 use crate::world::{Answer, World};
 
 /// A message to another instance than the world's own.
@@ -16,8 +15,7 @@ fn to(world: &World, base: &str, text: String) -> reqwest::RequestBuilder {
 async fn two_instances_take_a_service_once_and_find_each_others_answers() {
     for engine in engines().into_iter().filter(|engine| *engine == Engine::Postgres) {
         let world = World::start(engine).await;
-        quick(&world, "SIM-XML-1").await;
-        change(&world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        tireless(&world, "SIM-XML-1").await;
         let other = world.another_instance().await;
         let base = format!("http://{}", other.address());
         let till = Till::at(&world, "SIM-XML-1");
@@ -31,7 +29,7 @@ async fn two_instances_take_a_service_once_and_find_each_others_answers() {
             .collect();
         let mut answers = Vec::new();
         for one in sending {
-            answers.push(crate::till::passing(&world, one).await);
+            answers.push(passing(&world, one).await);
         }
         for answer in &answers {
             assert_eq!(answer.body, answers[0].body);
@@ -57,7 +55,7 @@ async fn two_instances_take_a_service_once_and_find_each_others_answers() {
             format!("Failure Busy Payment in progress: {}", waiting.service_id)
         );
         till.abort(&waiting).await;
-        crate::till::passing(&world, paying).await;
+        passing(&world, paying).await;
         let told = read(&Answer::of(to(&world, &base, status)).await);
         let path = "RepeatedMessageResponse/PaymentResponse/Response/ErrorCondition";
         assert_eq!(told.body.text(path), Some("Aborted"));

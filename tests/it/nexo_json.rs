@@ -1,8 +1,7 @@
 //! The JSON family at its own doors: in the shop and through the cloud, plain and protected, at
 //! once and later.
 
-use crate::nexo_payments::{change, quick};
-use crate::till::{Ear, Till, field, passing, read, result, transaction};
+use crate::till::{Ear, Till, change, field, passing, quick, rejection, result, transaction};
 use crate::world::{Answer, World, scenario};
 use serde_json::{Value, json};
 use tillgate::crypto::nexo_crypto::{NexoKey, derive};
@@ -12,21 +11,7 @@ const CLOUD: &str = "/sync";
 const SHOP: &str = "/nexo";
 const NONCE: [u8; 16] = [7; 16];
 
-/// A request of the class Service, with the till's next number.
-fn request(till: &Till<'_>, category: &str, body: &Value) -> String {
-    let mut header = header(till);
-    header["MessageCategory"] = category.into();
-    json!({ "SaleToPOIRequest": { "MessageHeader": header, format!("{category}Request"): body } })
-        .to_string()
-}
-
-fn header(till: &Till<'_>) -> Value {
-    json!({
-        "ProtocolVersion": "3.0", "MessageClass": "Service", "MessageType": "Request",
-        "ServiceID": till.service_id(), "SaleID": till.sale_id, "POIID": till.poi_id,
-    })
-}
-
+/// A payment in euros.
 pub fn payment(till: &Till<'_>, amount: &str) -> String {
     let amount: serde_json::Number = amount.parse().unwrap();
     let body = json!({
@@ -37,10 +22,11 @@ pub fn payment(till: &Till<'_>, amount: &str) -> String {
         },
         "PaymentTransaction": { "AmountsReq": { "Currency": "EUR", "RequestedAmount": amount } },
     });
-    request(till, "Payment", &body)
+    till.json("Payment", &body)
 }
 
-fn reversal(till: &Till<'_>, transaction: &str, part: Option<f64>) -> String {
+/// Takes a payment back, or a part of it.
+pub fn reversal(till: &Till<'_>, transaction: &str, part: Option<f64>) -> String {
     let mut body = json!({
         "OriginalPOITransaction": { "POITransactionID": {
             "TransactionID": transaction, "TimeStamp": "2026-11-21T12:34:56.000Z" } },
@@ -49,7 +35,7 @@ fn reversal(till: &Till<'_>, transaction: &str, part: Option<f64>) -> String {
     if let Some(part) = part {
         body["ReversedAmount"] = part.into();
     }
-    request(till, "Reversal", &body)
+    till.json("Reversal", &body)
 }
 
 fn service_id(text: &str) -> String {
@@ -59,14 +45,6 @@ fn service_id(text: &str) -> String {
 
 async fn post(till: &Till<'_>, path: &str, text: String) -> Answer {
     till.post(path, "application/json", text).await
-}
-
-/// What a rejection says, and whose message it rejects.
-fn rejected(answer: &Answer) -> (String, String) {
-    let message = read(answer);
-    assert_eq!(message.header.category, "Event", "{answer:?}");
-    assert_eq!(message.body.text("EventToNotify"), Some("Reject"));
-    (message.body.text("EventDetails").unwrap().to_owned(), message.header.poi_id)
 }
 
 #[tokio::test]
@@ -125,7 +103,7 @@ async fn an_answer_that_is_wanted_later_goes_to_the_listener_until_it_is_heard()
         // Its status tells it, too.
         let body = json!({ "MessageReference": {
             "MessageCategory": "Payment", "SaleID": till.sale_id, "ServiceID": service_id(&text) }});
-        let status = post(&till, CLOUD, request(&till, "TransactionStatus", &body)).await;
+        let status = post(&till, CLOUD, till.json("TransactionStatus", &body)).await;
         let found: Value = serde_json::from_str(&status.body).unwrap();
         let found = &found["SaleToPOIResponse"]["TransactionStatusResponse"];
         let repeated = &found["RepeatedMessageResponse"]["RepeatedResponseMessageBody"];
@@ -227,7 +205,7 @@ async fn an_abort_is_acknowledged_as_each_door_does_and_told_by_the_payment() {
             let paying = till.sending(CLOUD, "application/json", waiting.clone());
             let body = json!({});
             loop {
-                let status = post(&till, CLOUD, request(&till, "TransactionStatus", &body)).await;
+                let status = post(&till, CLOUD, till.json("TransactionStatus", &body)).await;
                 if result(&status).starts_with("Failure InProgress") {
                     let told = "Failure InProgress message=Uncompleted%20transaction";
                     assert_eq!(result(&status), told);
@@ -237,7 +215,7 @@ async fn an_abort_is_acknowledged_as_each_door_does_and_told_by_the_payment() {
             let abort = |id: &str| {
                 let body = json!({ "AbortReason": "MerchantAbort", "MessageReference": {
                     "MessageCategory": "Payment", "SaleID": till.sale_id, "ServiceID": id }});
-                request(&till, "Abort", &body)
+                till.json("Abort", &body)
             };
             let wrong = post(&till, path, abort("no such")).await;
             assert_eq!((wrong.status, wrong.body.as_str()), (200, acknowledged), "harmless");
@@ -275,7 +253,7 @@ async fn protected_messages_are_answered_protected_and_changed_ones_all_alike() 
         }
         let clear = post(&till, SHOP, payment(&till, "14.95")).await;
         let only = "message=The%20terminal%20takes%20encrypted%20messages%20only";
-        assert_eq!(rejected(&clear).0, only);
+        assert_eq!(rejection(&clear).body.text("EventDetails"), Some(only));
         let clear = post(&till, CLOUD, payment(&till, "1.00")).await;
         assert_eq!(result(&clear).split_once(' ').unwrap().0, "Success", "the cloud is TLS");
 
@@ -311,8 +289,9 @@ async fn protected_messages_are_answered_protected_and_changed_ones_all_alike() 
         ];
         for path in [SHOP, CLOUD] {
             for text in &wrong {
-                let refused = rejected(&post(&till, path, text.clone()).await);
-                assert_eq!(refused.0, "message=Message%20could%20not%20be%20decrypted", "{text}");
+                let refused = rejection(&post(&till, path, text.clone()).await);
+                let told = Some("message=Message%20could%20not%20be%20decrypted");
+                assert_eq!(refused.body.text("EventDetails"), told, "{text}");
             }
         }
         assert_eq!(world.balances().await["sale"], 1_495 * 2 + 100);
@@ -350,7 +329,7 @@ async fn a_terminal_that_is_off_is_said_to_be_off_and_pays_nothing() {
         }
         let till = Till::at(world, "SIM-JSON-1");
         let off = post(&till, CLOUD, payment(&till, "14.95")).await;
-        assert_eq!(rejected(&off).1, "SIM-JSON-1");
+        assert_eq!(rejection(&off).header.poi_id, "SIM-JSON-1");
         let till = Till::at(world, "SIM-XML-1");
         let off = till.pay("14.95").await;
         assert_eq!(result(&off), "Failure UnavailableDevice Terminal not reachable");

@@ -1,21 +1,11 @@
 //! Payments at terminals, as the retail guide has them: light and default integration, signatures,
 //! what a simulator amount leads to, and what the rest of the gateway sees of it.
 
-use crate::till::{DEFAULT, Ear, LIGHT, Till, field, read, result, transaction};
-use crate::world::{Answer, World, scenario};
+use crate::till::{
+    DEFAULT, Ear, LIGHT, Till, change, field, quick, read, result, tireless, transaction,
+};
+use crate::world::{Answer, scenario};
 use tillgate::payment::SECOND;
-use tillgate::payment::terminal::Terminal;
-
-/// A terminal of the sandbox whose card holders are at hand.
-pub async fn quick(world: &World, poi_id: &str) {
-    change(world, poi_id, |terminal| terminal.profile.card_ms = 0).await;
-}
-
-pub async fn change(world: &World, poi_id: &str, change: impl FnOnce(&mut Terminal)) {
-    let mut terminal = world.gateway().known_terminal(poi_id).await.unwrap();
-    change(&mut terminal);
-    world.gateway().change_terminal(&terminal).await.unwrap();
-}
 
 #[tokio::test]
 async fn a_light_till_logs_in_pays_and_logs_out_and_hears_nothing() {
@@ -98,8 +88,7 @@ async fn a_default_till_hears_everything_in_order() {
 #[tokio::test]
 async fn an_amount_decides_how_a_payment_ends() {
     scenario(async |world| {
-        quick(world, "SIM-XML-1").await;
-        change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         for (amount, told) in [
@@ -163,8 +152,7 @@ async fn a_payment_at_a_terminal_is_an_order_of_the_same_core() {
 #[tokio::test]
 async fn a_signature_is_looked_at_by_the_cashier_or_asked_for_on_the_receipt() {
     scenario(async |world| {
-        quick(world, "SIM-XML-1").await;
-        change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        tireless(world, "SIM-XML-1").await;
         let light = Till::at(world, "SIM-XML-1");
         light.login(LIGHT).await;
         let paid = light.pay("9.03").await;
@@ -209,8 +197,7 @@ async fn a_signature_is_looked_at_by_the_cashier_or_asked_for_on_the_receipt() {
 #[tokio::test]
 async fn the_last_payment_can_be_reversed_once() {
     scenario(async |world| {
-        quick(world, "SIM-XML-1").await;
-        change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let first = till.pay("10.00").await;
@@ -238,23 +225,13 @@ async fn the_last_payment_can_be_reversed_once() {
 #[tokio::test]
 async fn a_hold_at_a_terminal_is_captured_by_a_completion() {
     scenario(async |world| {
-        quick(world, "SIM-XML-1").await;
-        change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let held = till.ask(&till.payment_of("FirstReservation", "SEK", "50.00")).await;
         assert_eq!(result(&held), "Success");
         assert_eq!(world.balances().await.get("sale"), None, "only held");
-        let mut completion = till.payment_of("Completion", "SEK", "30.00");
-        completion.body = completion.body.replace(
-            "</PaymentTransaction>",
-            &format!(
-                "<OriginalPOITransaction><POITransactionID TransactionID=\"{}\" \
-                 TimeStamp=\"2026-11-21T12:00:00Z\"/></OriginalPOITransaction>\
-                 </PaymentTransaction>",
-                transaction(&held)
-            ),
-        );
+        let completion = till.completion(&transaction(&held), "30.00");
         let captured = till.ask(&completion).await;
         assert_eq!(result(&captured), "Success");
         assert_eq!(field(&captured, "PaymentResult/AmountsResp/AuthorizedAmount").unwrap(), "30");
@@ -271,8 +248,7 @@ async fn a_hold_at_a_terminal_is_captured_by_a_completion() {
 #[tokio::test]
 async fn totals_are_counted_by_period() {
     scenario(async |world| {
-        quick(world, "SIM-XML-1").await;
-        change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let last = till.pay("10.00").await;
@@ -314,8 +290,7 @@ async fn totals_are_counted_by_period() {
 #[tokio::test]
 async fn the_next_payment_is_as_it_was_chosen_whatever_its_amount() {
     scenario(async |world| {
-        quick(world, "SIM-XML-1").await;
-        change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+        tireless(world, "SIM-XML-1").await;
         let till = Till::at(world, "SIM-XML-1");
         till.login(LIGHT).await;
         let choose = async |poi_id: &str, next: &str| {

@@ -1,7 +1,7 @@
 //! `tillgate pos` at the terminals of a running gateway: what people see, and how it ends.
 
-use crate::nexo_payments::{change, quick};
 use crate::process::{Ended, Folder};
+use crate::till::tireless;
 use crate::world::{World, scenario};
 use tillgate::payment::SECOND;
 use tokio::task::JoinHandle;
@@ -31,12 +31,6 @@ async fn pos(world: &World, words: &str) -> Ended {
     end(world, begin(world, words)).await
 }
 
-/// A terminal whose card holders are at hand, and that never rests.
-async fn ready(world: &World, poi_id: &str) {
-    quick(world, poi_id).await;
-    change(world, poi_id, |terminal| terminal.profile.cooldown_ms = Some(0)).await;
-}
-
 /// The lines that it printed, with single spaces.
 fn lines(ended: &Ended) -> Vec<String> {
     let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -55,7 +49,7 @@ fn assert_shows(ended: &Ended, shown: &[&str]) {
 #[tokio::test]
 async fn a_payment_in_xml_shows_what_the_terminal_shows() {
     scenario(async |world| {
-        ready(world, "SIM-XML-1").await;
+        tireless(world, "SIM-XML-1").await;
         let paid = pos(world, "pay --terminal SIM-XML-1 --amount 9.04").await;
         assert!(paid.success, "{paid:?}");
         let shown = [
@@ -91,7 +85,7 @@ async fn a_payment_in_xml_shows_what_the_terminal_shows() {
 #[tokio::test]
 async fn a_passphrase_protects_what_is_said_and_what_is_shown() {
     scenario(async |world| {
-        ready(world, "SIM-JSON-2").await;
+        tireless(world, "SIM-JSON-2").await;
         let at = "--terminal SIM-JSON-2 --passphrase sandbox_passphrase";
         let paid = pos(world, &format!("pay {at} --amount 14.95 --currency EUR")).await;
         assert!(paid.success, "{paid:?}");
@@ -111,7 +105,7 @@ async fn a_passphrase_protects_what_is_said_and_what_is_shown() {
 #[tokio::test]
 async fn a_payment_in_json_is_taken_back_in_parts() {
     scenario(async |world| {
-        ready(world, "SIM-JSON-1").await;
+        tireless(world, "SIM-JSON-1").await;
         let at = "--terminal SIM-JSON-1 --api-key sandbox";
         let paid = pos(world, &format!("pay {at} --amount 14.95 --currency EUR --receipt")).await;
         assert!(paid.success, "{paid:?}");
@@ -143,7 +137,7 @@ async fn a_payment_in_json_is_taken_back_in_parts() {
 async fn the_cashier_says_what_becomes_of_a_signed_payment() {
     scenario(async |world| {
         for poi in ["SIM-XML-1", "SIM-JSON-1"] {
-            ready(world, poi).await;
+            tireless(world, poi).await;
         }
         let asked = ["print CashierReceipt", "input Is signature OK? (y/n)"];
         for (words, good, told) in [
@@ -176,7 +170,7 @@ async fn the_cashier_says_what_becomes_of_a_signed_payment() {
 async fn a_payment_that_waits_is_aborted_by_a_second_process() {
     scenario(async |world| {
         for poi in ["SIM-XML-1", "SIM-JSON-1"] {
-            ready(world, poi).await;
+            tireless(world, poi).await;
             let waiting = begin(world, &format!("pay --terminal {poi} --amount 9.07"));
             let at = format!("--terminal {poi}");
             while !pos(world, &format!("status {at}")).await.out.contains("it is under way") {}
@@ -203,7 +197,7 @@ async fn a_payment_that_waits_is_aborted_by_a_second_process() {
 #[tokio::test]
 async fn an_answer_that_is_lost_is_asked_for() {
     scenario(async |world| {
-        ready(world, "SIM-XML-1").await;
+        tireless(world, "SIM-XML-1").await;
         let paid = pos(world, "pay --terminal SIM-XML-1 --amount 9.02").await;
         assert!(paid.success && paid.out.contains("answer lost"), "{paid:?}");
         assert!(paid.out.contains("3. result          Success, 9.02 SEK"), "{paid:?}");
@@ -226,7 +220,7 @@ async fn an_answer_that_is_lost_is_asked_for() {
 #[tokio::test]
 async fn what_is_refused_is_said_with_what_to_do_next() {
     scenario(async |world| {
-        ready(world, "SIM-XML-1").await;
+        tireless(world, "SIM-XML-1").await;
         for (words, expected) in [
             ("pay --terminal SIM-XML-1 --amount 1.23", "nothing was taken"),
             ("pay --terminal SIM-XML-1 --amount 1,23", "--amount"),

@@ -2,13 +2,32 @@
 //! terminal shows, prints and asks.
 
 use crate::world::{Answer, World};
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tillgate::crypto::nexo_crypto::NexoKey;
-use tillgate::doors::nexo::wire::{json, message, secured, xml};
+use tillgate::doors::nexo::wire::{json as json_wire, message, secured, xml};
 use tillgate::payment::SECOND;
+use tillgate::payment::terminal::Terminal;
+
+/// A terminal of the sandbox whose card holders are at hand.
+pub async fn quick(world: &World, poi_id: &str) {
+    change(world, poi_id, |terminal| terminal.profile.card_ms = 0).await;
+}
+
+pub async fn change(world: &World, poi_id: &str, change: impl FnOnce(&mut Terminal)) {
+    let mut terminal = world.gateway().known_terminal(poi_id).await.unwrap();
+    change(&mut terminal);
+    world.gateway().change_terminal(&terminal).await.unwrap();
+}
+
+/// A terminal whose card holders are at hand, and that never rests.
+pub async fn tireless(world: &World, poi_id: &str) {
+    quick(world, poi_id).await;
+    change(world, poi_id, |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+}
 
 /// The capabilities of a till that listens to everything.
 pub const DEFAULT: &str = "CashierStatus CashierError CashierDisplay POIReplication \
@@ -77,6 +96,19 @@ impl<'a> Till<'a> {
         )
     }
 
+    /// A request of the JSON family with a fresh number, as it goes over the wire.
+    pub fn json(&self, category: &str, body: &Value) -> String {
+        json!({ "SaleToPOIRequest": {
+            "MessageHeader": {
+                "ProtocolVersion": "3.0", "MessageClass": "Service", "MessageType": "Request",
+                "MessageCategory": category, "ServiceID": self.service_id(),
+                "SaleID": self.sale_id, "POIID": self.poi_id,
+            },
+            format!("{category}Request"): body,
+        }})
+        .to_string()
+    }
+
     /// Sends a request while the workers of the world are at work.
     pub async fn ask(&self, request: &Request) -> Answer {
         let text = self.xml(request);
@@ -126,6 +158,20 @@ impl<'a> Till<'a> {
              <PaymentTransaction><AmountsReq Currency=\"{currency}\" RequestedAmount=\"{amount}\"/>\
              </PaymentTransaction><PaymentData PaymentType=\"{kind}\"/></PaymentRequest>",
             request.service_id
+        );
+        request
+    }
+
+    /// A request to take this amount of what an earlier payment holds.
+    pub fn completion(&self, held: &str, amount: &str) -> Request {
+        let mut request = self.payment_of("Completion", "SEK", amount);
+        request.body = request.body.replace(
+            "</PaymentTransaction>",
+            &format!(
+                "<OriginalPOITransaction><POITransactionID TransactionID=\"{held}\" \
+                 TimeStamp=\"2026-11-21T12:00:00Z\"/></OriginalPOITransaction>\
+                 </PaymentTransaction>"
+            ),
         );
         request
     }
@@ -199,9 +245,17 @@ pub fn read(answer: &Answer) -> message::Message {
     assert_eq!(answer.status, 200, "{answer:?}");
     let read = match answer.body.trim_start().starts_with('<') {
         true => xml::read(answer.body.as_bytes()),
-        false => json::read(answer.body.as_bytes()),
+        false => json_wire::read(answer.body.as_bytes()),
     };
     read.unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+/// The notification that a message was rejected, which stands in the place of an answer.
+pub fn rejection(answer: &Answer) -> message::Message {
+    let message = read(answer);
+    assert_eq!(message.header.category, "Event", "{answer:?}");
+    assert_eq!(message.body.text("EventToNotify"), Some("Reject"), "{answer:?}");
+    message
 }
 
 /// `Result`, and the condition and text of a failure.
@@ -335,7 +389,7 @@ fn body_of(stream: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
 
 fn read_plain(body: &[u8]) -> message::Message {
     let message = match body.starts_with(b"{") {
-        true => json::read(body),
+        true => json_wire::read(body),
         false => xml::read(body),
     };
     message.unwrap_or_else(|error| panic!("{error}"))

@@ -10,6 +10,7 @@ use crate::leavings::{assert_nothing_left, capture_log, next_card};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tillgate::acquirer::Acquirer;
 use tillgate::app::{App, Start};
 use tillgate::cli::{ReadyLine, enrol_sandbox};
 use tillgate::clock::{Clock, Entropy};
@@ -98,6 +99,13 @@ impl Answer {
     }
 }
 
+/// What stands in the place of the program's own.
+#[derive(Default)]
+struct Others {
+    key_store: Option<Arc<dyn KeyStore>>,
+    acquirer: Option<Arc<dyn Acquirer>>,
+}
+
 impl World {
     pub async fn start(engine: Engine) -> Self {
         Self::start_with(engine, |_| ()).await
@@ -105,22 +113,25 @@ impl World {
 
     /// Starts with other settings than those of `dev`.
     pub async fn start_with(engine: Engine, change: impl Fn(&mut Settings)) -> Self {
-        Self::start_as(engine, change, None).await
+        Self::start_as(engine, change, Others::default()).await
     }
 
     /// Starts with base keys in a key store other than the program's own.
     pub async fn start_on(engine: Engine, key_store: Arc<dyn KeyStore>) -> Self {
-        Self::start_as(engine, |_| (), Some(key_store)).await
+        let others = Others { key_store: Some(key_store), ..Others::default() };
+        Self::start_as(engine, |_| (), others).await
     }
 
-    async fn start_as(
-        engine: Engine,
-        change: impl Fn(&mut Settings),
-        key_store: Option<Arc<dyn KeyStore>>,
-    ) -> Self {
+    /// Starts with an acquirer other than the sandbox's host.
+    pub async fn start_before(engine: Engine, acquirer: Arc<dyn Acquirer>) -> Self {
+        let others = Others { acquirer: Some(acquirer), ..Others::default() };
+        Self::start_as(engine, |_| (), others).await
+    }
+
+    async fn start_as(engine: Engine, change: impl Fn(&mut Settings), others: Others) -> Self {
         let database = Database::create(engine).await;
         let clock = Clock::manual(NOON);
-        let (app, ready) = open(&database, &clock, Entropy::seeded(7), change, key_store).await;
+        let (app, ready) = open(&database, &clock, Entropy::seeded(7), change, others).await;
         let (http, entropy) = (client(), Entropy::seeded(42));
         Self { database, clock, ready, http, pan: next_card(), app, entropy }
     }
@@ -129,7 +140,7 @@ impl World {
     pub async fn restart(self) -> Self {
         self.app.stop().await;
         let (app, ready) =
-            open(&self.database, &self.clock, Entropy::seeded(8), |_| (), None).await;
+            open(&self.database, &self.clock, Entropy::seeded(8), |_| (), Others::default()).await;
         Self { ready, app, ..self }
     }
 
@@ -137,13 +148,13 @@ impl World {
     pub async fn crash(self) -> Self {
         self.app.crash().await;
         let (app, ready) =
-            open(&self.database, &self.clock, Entropy::seeded(8), |_| (), None).await;
+            open(&self.database, &self.clock, Entropy::seeded(8), |_| (), Others::default()).await;
         Self { ready, app, ..self }
     }
 
     /// Another instance on the same database, where a database can be shared.
     pub async fn another_instance(&self) -> App {
-        open(&self.database, &self.clock, Entropy::seeded(9), |_| (), None).await.0
+        open(&self.database, &self.clock, Entropy::seeded(9), |_| (), Others::default()).await.0
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -424,7 +435,7 @@ async fn open(
     clock: &Clock,
     entropy: Entropy,
     change: impl Fn(&mut Settings),
-    key_store: Option<Arc<dyn KeyStore>>,
+    others: Others,
 ) -> (App, ReadyLine) {
     capture_log();
     let key = SealingKey::from_bytes([9; 32]);
@@ -439,8 +450,8 @@ async fn open(
         entropy: entropy.clone(),
         workers: false,
         sandbox_login: Some("sandbox".to_owned()),
-        acquirer: None,
-        key_store,
+        acquirer: others.acquirer,
+        key_store: others.key_store,
     };
     let app = App::start(settings, start).await.unwrap();
     let base_url = format!("http://{}", app.address());

@@ -6,21 +6,17 @@ use super::condition::{Condition, Failed};
 use super::core;
 use super::device::CardAhead;
 use super::message::{Message, StoredHeader};
-use super::payment::aborted;
+use super::payment::{CARD_WAIT, aborted};
 use super::payment_answer::instrument;
-use super::recovery::only_header;
+use super::recovery::remembered;
 use super::rules::Stage;
 use super::sale::format_fault;
 use super::service::{Carried, Done, Wanted, once};
 use super::speaker::Qualify;
 use crate::gateway::Failure;
-use crate::payment::SECOND;
 use crate::payment::card::EntryMode;
 use crate::payment::terminal::Dialect;
 use serde_json::{Value, json};
-
-/// How long a terminal waits for the card.
-const CARD_WAIT: i64 = 90 * SECOND;
 
 /// Begins or ends the reading of cards ahead.
 ///
@@ -36,7 +32,7 @@ pub(super) async fn enable(call: Call, request: &Message) -> Result<Reply, Failu
             return Ok(Reply::message(call.refused(Some(&request.body), &failed)));
         }
     };
-    let facts = only_header(&request.header);
+    let facts = remembered(&json!({ "header": StoredHeader(request.header.clone()) }))?;
     let wanted = Wanted { request, first_stage: Stage::Completing, facts, sale_transaction: None };
     once(call, wanted, move |carried| async move {
         let call = &carried.call;
@@ -60,8 +56,8 @@ pub(super) async fn acquire(call: Call, request: &Message) -> Result<Reply, Fail
     let name = sale_transaction(Some(&request.body), call.now());
     let token_wanted = request.body.pointer("/SaleData/TokenRequestedType").is_some();
     let sale_name = name["TransactionID"].as_str().map(str::to_owned);
-    let facts = json!({ "header": StoredHeader(request.header.clone()), "sale_transaction": name })
-        .to_string();
+    let header = StoredHeader(request.header.clone());
+    let facts = remembered(&json!({ "header": header, "sale_transaction": name }))?;
     let wanted =
         Wanted { request, first_stage: Stage::WaitCard, facts, sale_transaction: sale_name };
     once(call, wanted, move |carried| async move {

@@ -46,8 +46,8 @@ impl From<Failed> for NotOpened {
     }
 }
 
-/// The core's name for the order of a payment: by it a crash is survived.
-fn order_name(number: ServiceNumber) -> String {
+/// The core's name for what a service does there: by it a crash is survived.
+pub(super) fn name_of(number: ServiceNumber) -> String {
     format!("nexo-{number}")
 }
 
@@ -58,7 +58,7 @@ async fn order_of_service(
     endpoint: EndpointId,
     number: ServiceNumber,
 ) -> Result<Option<Order>, Failure> {
-    let order = gateway.order_called(endpoint, &order_name(number)).await?;
+    let order = gateway.order_called(endpoint, &name_of(number)).await?;
     let is_ours = |order: &Order| {
         let facts = &order.request;
         matches!(facts.host_profile, HostProfile::Terminal { .. })
@@ -82,7 +82,7 @@ pub(super) async fn open_order(
     let amount = asked_for(carried, sale, play)?;
     let kind = sale.kind.order_kind().unwrap_or(Kind::Sale);
     let swipe = read(carried, play, amount).await?;
-    let name = order_name(carried.number());
+    let name = name_of(carried.number());
     let known = &carried.call.known;
     let intent = Intent {
         merchant: Arc::clone(&known.merchant),
@@ -181,7 +181,7 @@ async fn read(carried: &Carried, play: &Play, amount: Amount) -> Result<Swipe, N
 /// The card that is held to the terminal.
 fn card_at(device: &Device) -> Result<(Pan, Expiry), Failed> {
     let unreadable = || Failed::new(Condition::InvalidCard, "Card cannot be read");
-    let chosen = device.next().card;
+    let chosen = device.chosen().card;
     let digits = chosen.as_ref().map_or(TEST_PAN, |card| card.pan.as_str());
     let expiry = chosen.as_ref().map_or(TEST_EXPIRY, |card| card.expiry.as_str());
     let pan = Pan::parse(digits).map_err(|_| unreadable())?;
@@ -262,7 +262,7 @@ pub(super) async fn capture(
 
 /// The core's name for a later transaction: nobody else can choose it.
 fn amendment_name(carried: &Carried) -> String {
-    let name = order_name(carried.number());
+    let name = name_of(carried.number());
     let gateway = &carried.call.nexo.gateway;
     let digest =
         gateway.request_digest(Kind::Refund, std::iter::once(("amendment", name.as_str())));

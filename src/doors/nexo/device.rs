@@ -224,7 +224,7 @@ impl Device {
     }
 
     /// What was chosen for the next payment.
-    pub(super) fn next(&self) -> Next {
+    pub(super) fn chosen(&self) -> Next {
         self.desk().next.clone()
     }
 

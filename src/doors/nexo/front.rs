@@ -75,29 +75,14 @@ impl Nexo {
     }
 
     async fn serve(&self, call: Call, request: &Message, raw: &[u8]) -> Result<Reply, Failure> {
-        let answer = |call: &Call, body| Ok(Reply::message(call.answer(body)));
+        let answer = |body| Ok(Reply::message(call.answer(body)));
         match request.header.category.as_str() {
-            "Login" => {
-                let body = log_in(&call, request).await?;
-                answer(&call, body)
-            }
-            "Logout" => {
-                let body = log_out(&call, request).await?;
-                answer(&call, body)
-            }
+            "Login" => answer(log_in(&call, request).await?),
+            "Logout" => answer(log_out(&call, request).await?),
             "Abort" => Ok(abort(&call, request, raw)),
-            "TransactionStatus" => {
-                let body = status::tell(&call, request).await?;
-                answer(&call, body)
-            }
-            "Diagnosis" => {
-                let body = office::diagnose(&call, request).await?;
-                answer(&call, body)
-            }
-            "GetTotals" => {
-                let body = office::totals(&call).await?;
-                answer(&call, body)
-            }
+            "TransactionStatus" => answer(status::tell(&call, request).await?),
+            "Diagnosis" => answer(office::diagnose(&call, request).await?),
+            "GetTotals" => answer(office::totals(&call).await?),
             "Admin" => Ok(Reply::message(office::administer(&call, request))),
             "Payment" => payment::pay(call, request).await,
             "Reversal" => reversal::reverse(call, request).await,

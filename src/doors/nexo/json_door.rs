@@ -383,7 +383,7 @@ fn is_answered_twice(nexo: &Nexo, known: &KnownTerminal, opened: &Opened) -> boo
     let amounts =
         request.and_then(|request| request.body.pointer("/PaymentTransaction/AmountsReq"));
     let minor = amounts.and_then(super::sale::minor_of_amounts);
-    let chosen = nexo.device(known.terminal.id).next().ending;
+    let chosen = nexo.device(known.terminal.id).chosen().ending;
     let ending = minor.map(|minor| chosen.unwrap_or_else(|| ending_of(minor)));
     ending.is_some_and(|ending| for_ending(ending).deed == Deed::AnswerTwice)
 }

@@ -4,7 +4,9 @@
 use super::Reply;
 use super::call::{Call, success};
 use super::condition::{Condition, Failed};
+use super::core::name_of;
 use super::message::{Message, StoredHeader};
+use super::recovery::remembered;
 use super::rules::Stage;
 use super::sale::format_fault;
 use super::service::{Carried, Done, Wanted, once};
@@ -106,8 +108,7 @@ pub(super) async fn reconcile(call: Call, request: &Message) -> Result<Reply, Fa
     let period = call.nexo.gateway.period_of(call.known.terminal.id).await?;
     let (header, kind) = (StoredHeader(request.header.clone()), kind.to_owned());
     let reconciliation = Reconciliation { header, kind, previous, period };
-    let facts = serde_json::to_string(&reconciliation)
-        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let facts = remembered(&reconciliation)?;
     let wanted = Wanted { request, first_stage: Stage::Completing, facts, sale_transaction: None };
     once(call, wanted, move |carried| async move {
         let done = go_on(&carried, &reconciliation).await;
@@ -125,38 +126,34 @@ pub(super) async fn go_on(
     reconciliation: &Reconciliation,
 ) -> Result<Done, Failure> {
     let Carried { call, .. } = carried;
-    let number = carried.number();
     let Reconciliation { kind, previous, period, .. } = reconciliation;
-    let mut told = *period;
-    match kind.as_str() {
-        "SaleReconciliation" => end_period(call, *period, number).await?,
-        "AcquirerSynchronisation" => {
-            if let Err(failed) = close_days(carried, *period).await? {
-                return Ok(Done::quiet(call.refused(Some(&wanted(kind)), &failed)));
-            }
-            end_period(call, *period, number).await?;
-        }
-        "AcquirerReconciliation" => {
-            if let Err(failed) = close_days(carried, *period).await? {
-                return Ok(Done::quiet(call.refused(Some(&wanted(kind)), &failed)));
-            }
-        }
-        "PreviousReconciliation" => told = previous.unwrap_or(*period),
+    let (closes_days, ends_period) = match kind.as_str() {
+        "SaleReconciliation" => (false, true),
+        "AcquirerSynchronisation" => (true, true),
+        "AcquirerReconciliation" => (true, false),
+        "PreviousReconciliation" => (false, false),
         other => {
             let text = format!("ReconciliationType: unexpected value {other}");
             let failed = Failed::new(Condition::MessageFormat, text);
             return Ok(Done::quiet(call.refused(None, &failed)));
         }
+    };
+    if closes_days && let Err(failed) = close_days(carried, *period).await? {
+        let wanted = json!({ "ReconciliationType": kind });
+        return Ok(Done::quiet(call.refused(Some(&wanted), &failed)));
     }
+    if ends_period {
+        end_period(call, *period, carried.number()).await?;
+    }
+    let told = match kind.as_str() {
+        "PreviousReconciliation" => previous.unwrap_or(*period),
+        _ => *period,
+    };
     let mut body = success();
     body["ReconciliationType"] = kind.as_str().into();
     body["POIReconciliationID"] = period_name(told).into();
     body["TransactionTotals"] = totals_of(call, told).await?;
     Ok(Done::quiet(call.answer(body)))
-}
-
-fn wanted(kind: &str) -> Value {
-    json!({ "ReconciliationType": kind })
 }
 
 /// Another process may have ended it for the same service: then it is done.
@@ -189,7 +186,7 @@ async fn close_day(carried: &Carried, endpoint: EndpointId) -> Result<Result<(),
     let intent = CloseIntent {
         merchant: Arc::clone(&carried.call.known.merchant),
         endpoint,
-        request_id: format!("nexo-{}", carried.number()),
+        request_id: name_of(carried.number()),
         claimed: Claimed::default(),
     };
     match carried.call.nexo.gateway.close_day(&intent).await {

@@ -7,6 +7,7 @@ use super::condition::{Condition, Failed};
 use super::device::Stopped;
 use super::message::Message;
 use super::payment_answer::{Ending, payment_body};
+use super::recovery::remembered;
 use super::rules::Stage;
 use super::sale::{PaymentType, Sale};
 use super::service::{Carried, Done, Wanted, once};
@@ -20,7 +21,7 @@ use crate::sandbox::terminal::{Deed, Play};
 use serde_json::Value;
 
 /// How long a terminal waits for a card (nexo contract 8).
-const CARD_WAIT: Millis = 90 * SECOND;
+pub(super) const CARD_WAIT: Millis = 90 * SECOND;
 
 /// Takes a `PaymentRequest`.
 ///
@@ -34,14 +35,13 @@ pub(super) async fn pay(call: Call, request: &Message) -> Result<Reply, Failure>
         Ok(sale) => sale,
         Err(failed) => return Ok(Reply::message(call.refused(Some(&request.body), &failed))),
     };
-    if let Some(chosen) = call.device.next().ending {
+    if let Some(chosen) = call.device.chosen().ending {
         sale.ending = chosen;
     }
     sale.asks_cashier =
         sale.play().signature && sale.is_reversible() && call.speaker(Value::Null).can_ask();
     sale.endpoint = core::endpoint_of(&call, &sale).await?;
-    let facts =
-        serde_json::to_string(&sale).map_err(|error| Failure::Internal(error.to_string()))?;
+    let facts = remembered(&sale)?;
     let name = sale.transaction["TransactionID"].as_str().map(str::to_owned);
     let wanted = Wanted { request, first_stage: Stage::WaitCard, facts, sale_transaction: name };
     once(call, wanted, move |carried| async move {

@@ -13,8 +13,8 @@ use super::wire::message::Header;
 use super::{acquisition, payment};
 use crate::gateway::{Failure, ServiceClaim, ServiceRecord};
 use futures_util::future::join_all;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How many services are taken over at a time.
 const AT_ONCE: u32 = 100;
@@ -95,7 +95,10 @@ fn header_of(record: &ServiceRecord) -> Result<Header, Failure> {
     Ok(facts::<Remembered>(record)?.header.0)
 }
 
-/// What is remembered of a service that has nothing else to remember.
-pub(super) fn only_header(header: &Header) -> String {
-    json!({ "header": StoredHeader(header.clone()) }).to_string()
+/// What is remembered of a service, as it goes on from here after a crash. It has a `header`.
+///
+/// # Errors
+/// When it cannot be written, which would be a fault of ours.
+pub(super) fn remembered(facts: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(facts).map_err(|error| Failure::Internal(error.to_string()))
 }

@@ -5,6 +5,7 @@ use super::Reply;
 use super::call::{Call, number_of, success, transaction_id};
 use super::condition::{Condition, Failed};
 use super::message::{Message, StoredHeader};
+use super::recovery::remembered;
 use super::rules::Stage;
 use super::sale::{Sale, format_fault, minor_of};
 use super::service::{Carried, Done, Wanted, once};
@@ -48,8 +49,7 @@ pub(super) async fn reverse(call: Call, request: &Message) -> Result<Reply, Fail
         original,
         amount: body.get("ReversedAmount").and_then(Value::as_str).map(str::to_owned),
     };
-    let facts =
-        serde_json::to_string(&reversal).map_err(|error| Failure::Internal(error.to_string()))?;
+    let facts = remembered(&reversal)?;
     let wanted = Wanted { request, first_stage: Stage::Authorising, facts, sale_transaction: None };
     once(call, wanted, move |carried| async move {
         carried.speaker.show(Qualify::Status, "Authorizing", None);

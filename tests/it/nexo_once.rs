@@ -1,22 +1,26 @@
 //! What a terminal moves is moved once, and told as it was: whatever is repeated, taken over, or
 //! refused at a bad moment.
 
-use crate::nexo_payments::{change, quick};
-use crate::till::{DEFAULT, Ear, LIGHT, Request, Till, field, passing, result, transaction};
+use crate::nexo_json::{payment, reversal};
+use crate::till::{
+    DEFAULT, Ear, LIGHT, Request, Till, field, passing, quick, result, tireless, transaction,
+};
 use crate::world::{Answer, World, scenario};
 use serde_json::json;
-use tillgate::gateway::{AmendIntent, Failure, OrderRight, Scope, ServiceClaim, ServiceEnd};
+use tillgate::gateway::{
+    AmendIntent, Failure, Intent, OrderRight, Scope, ServiceClaim, ServiceEnd,
+};
 use tillgate::payment::SECOND;
 use tillgate::payment::amend;
-use tillgate::payment::ids::{EndpointId, ServiceNumber};
+use tillgate::payment::ids::{EndpointId, OrderId, ServiceNumber};
 use tillgate::payment::limits::Limits;
+use tillgate::payment::merchant::Endpoint;
 use tillgate::payment::money::{Amount, Currency};
 use tillgate::payment::order::Kind;
 
 /// A till that is logged in at a terminal that never rests.
 async fn ready(world: &World) -> Till<'_> {
-    quick(world, "SIM-XML-1").await;
-    change(world, "SIM-XML-1", |terminal| terminal.profile.cooldown_ms = Some(0)).await;
+    tireless(world, "SIM-XML-1").await;
     let till = Till::at(world, "SIM-XML-1");
     assert_eq!(result(&till.login(LIGHT).await), "Success");
     till
@@ -36,7 +40,7 @@ async fn a_service_whose_right_was_withdrawn_opens_no_order_any_more() {
         for (number, opens) in [(1, false), (2, true)] {
             let name = format!("T-{number}");
             let intent = crate::terminal_orders::intent(world, Kind::Sale, &name, "10.42").await;
-            let intent = tillgate::gateway::Intent { right: Some(right(number)), ..intent };
+            let intent = Intent { right: Some(right(number)), ..intent };
             let submitted = gateway.submit(intent).await;
             assert_eq!(submitted.is_ok(), opens);
             if let Err(failure) = submitted {
@@ -88,8 +92,7 @@ async fn a_later_transaction_that_has_a_name_is_done_once() {
         let gateway = world.gateway();
         let (login, order) = (&world.ready.login, "SELECT client_orderid, id FROM orders");
         let (name, id) = world.database.numbers(order).await.remove(0);
-        let order =
-            world.app().store().order(tillgate::payment::ids::OrderId(id)).await.unwrap().unwrap();
+        let order = world.app().store().order(OrderId(id)).await.unwrap().unwrap();
         let merchant = gateway.merchant_by_login(login).await.unwrap().unwrap();
         let part = Amount::parse("7.50", Currency::from_alpha("SEK").unwrap()).unwrap();
         let intent = |comment: &str, once| AmendIntent {
@@ -116,7 +119,7 @@ async fn a_later_transaction_that_has_a_name_is_done_once() {
 #[tokio::test]
 async fn a_refund_that_wants_a_signature_has_it_on_the_receipt() {
     scenario(async |world| {
-        ready(world).await;
+        tireless(world, "SIM-XML-1").await;
         let ear = Ear::confirming(false);
         let till = Till::at(world, "SIM-XML-1").named("TILL-02").listening(&ear);
         till.login(DEFAULT).await;
@@ -177,16 +180,7 @@ async fn a_completion_is_taken_back_by_its_own_number() {
     scenario(async |world| {
         let till = ready(world).await;
         let held = till.ask(&till.payment_of("FirstReservation", "SEK", "50.00")).await;
-        let mut completion = till.payment_of("Completion", "SEK", "30.00");
-        completion.body = completion.body.replace(
-            "</PaymentTransaction>",
-            &format!(
-                "<OriginalPOITransaction><POITransactionID TransactionID=\"{}\" \
-                 TimeStamp=\"2026-11-21T12:00:00Z\"/></OriginalPOITransaction>\
-                 </PaymentTransaction>",
-                transaction(&held)
-            ),
-        );
+        let completion = till.completion(&transaction(&held), "30.00");
         let captured = till.ask(&completion).await;
         assert_eq!(result(&captured), "Success");
         let reversed = till.reverse(&transaction(&captured)).await;
@@ -223,37 +217,17 @@ async fn a_login_does_not_make_a_json_till_reverse_twice() {
     scenario(async |world| {
         quick(world, "SIM-JSON-1").await;
         let till = Till::at(world, "SIM-JSON-1");
-        let message = |category: &str, service_id: &str, body: serde_json::Value| {
-            json!({ "SaleToPOIRequest": {
-                "MessageHeader": {
-                    "ProtocolVersion": "3.0", "MessageClass": "Service", "MessageType": "Request",
-                    "MessageCategory": category, "ServiceID": service_id,
-                    "SaleID": "TILL", "POIID": "SIM-JSON-1",
-                },
-                format!("{category}Request"): body,
-            }})
-            .to_string()
-        };
         let send = async |text: String| till.post("/sync", "application/json", text).await;
-        let payment = json!({
-            "SaleData": { "SaleTransactionID": {
-                "TransactionID": "order-1", "TimeStamp": "2026-11-21T12:00:00Z" } },
-            "PaymentTransaction": { "AmountsReq": { "Currency": "EUR", "RequestedAmount": 20 } },
-        });
-        let paid = send(message("Payment", "P1", payment)).await;
-        let reversal = json!({
-            "OriginalPOITransaction": { "POITransactionID": {
-                "TransactionID": transaction(&paid), "TimeStamp": "2026-11-21T12:00:00Z" } },
-            "ReversalReason": "MerchantCancel", "ReversedAmount": 7.5,
-        });
-        let first = send(message("Reversal", "R1", reversal.clone())).await;
+        let paid = send(payment(&till, "20.00")).await;
+        let reversal = reversal(&till, &transaction(&paid), Some(7.5));
+        let first = send(reversal.clone()).await;
         let login = json!({
             "DateTime": "2026-11-21T12:00:00Z", "OperatorLanguage": "en",
             "SaleSoftware": { "ProviderIdentification": "a", "ApplicationName": "b",
                               "SoftwareVersion": "1" },
         });
-        assert_eq!(result(&send(message("Login", "L1", login)).await), "Success");
-        assert_eq!(send(message("Reversal", "R1", reversal)).await.body, first.body);
+        assert_eq!(result(&send(till.json("Login", &login)).await), "Success");
+        assert_eq!(send(reversal).await.body, first.body);
         assert_eq!(balance(world, "reversal").await, 750);
     })
     .await;
@@ -264,7 +238,7 @@ async fn a_limit_of_the_gateways_own_is_told_as_one() {
     scenario(async |world| {
         let till = ready(world).await;
         let endpoint = world.gateway().endpoint(EndpointId(1111)).await.unwrap().unwrap();
-        let mut changed = tillgate::payment::merchant::Endpoint::clone(&endpoint);
+        let mut changed = Endpoint::clone(&endpoint);
         changed.limits = Limits { amount_most_minor: Some(1_000), ..Limits::default() };
         world.gateway().change_endpoint(&changed).await.unwrap();
         let refused = till.ask(&till.payment_of("Normal", "RUB", "20.00")).await;
